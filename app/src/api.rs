@@ -1,0 +1,144 @@
+//! The server functions: each has an explicit endpoint, checks its permission first and answers a projection or an [`ApiError`].
+
+pub mod error;
+#[cfg(feature = "ssr")]
+pub mod services;
+
+use domain::audit::AuditEntry;
+use domain::query::Vocabulary;
+// A server function's arguments become a type of its name, so that an answer of the same name is spelled with its module.
+use domain::wire::{self, ListPage, PlanReport, SelectionPreview, SourceRow, UseReport};
+pub use error::ApiError;
+use leptos::prelude::*;
+use leptos::server_fn::codec::{GetUrl, Json};
+
+#[cfg(feature = "ssr")]
+use services::{Permission, Services};
+
+/// Who is asking and what this installation allows.
+#[server(endpoint = "session/info", input = GetUrl)]
+pub async fn session_info() -> Result<wire::SessionInfo, ApiError> {
+    Ok(Services::authorized(Permission::View)?.session_info())
+}
+
+/// A window of the instances that match the query `q`, in the order `sort` (a column's name, with `-` for descending).
+#[server(endpoint = "fleet/list", input = GetUrl)]
+pub async fn list_instances(q: String, sort: String, offset: u32, limit: u32) -> Result<ListPage, ApiError> {
+    Services::authorized(Permission::View)?.list(&q, &sort, offset, limit)
+}
+
+/// The values that complete a query: regions, accounts, types, tag keys.
+#[server(endpoint = "fleet/vocabulary", input = GetUrl)]
+pub async fn query_vocabulary() -> Result<Vocabulary, ApiError> {
+    Ok(Services::authorized(Permission::View)?.vocabulary())
+}
+
+/// Counts, sources, the trend over `days` days and what changed today.
+#[server(endpoint = "fleet/overview", input = GetUrl)]
+pub async fn overview(days: u32) -> Result<wire::Overview, ApiError> {
+    Services::authorized(Permission::View)?.overview(days).await
+}
+
+/// One instance with policy results, history and changes. Vanished instances are answered from history.
+#[server(endpoint = "fleet/instance", input = GetUrl)]
+pub async fn instance_detail(
+    account: String,
+    region: String,
+    instance_id: String,
+) -> Result<wire::InstanceDetail, ApiError> {
+    Services::authorized(Permission::View)?.detail(&account, &region, &instance_id).await
+}
+
+/// Where the instance's metadata setting came from, as far as AWS tells; asks AWS.
+#[server(endpoint = "fleet/origins", input = GetUrl)]
+pub async fn instance_origins(
+    account: String,
+    region: String,
+    instance_id: String,
+) -> Result<Vec<wire::Origin>, ApiError> {
+    Services::authorized(Permission::View)?.origins(&account, &region, &instance_id).await
+}
+
+/// The instance as EC2 describes it now, as JSON in the shape of DescribeInstances.
+#[server(endpoint = "fleet/raw", input = GetUrl)]
+pub async fn instance_raw(account: String, region: String, instance_id: String) -> Result<String, ApiError> {
+    Services::authorized(Permission::View)?.raw(&account, &region, &instance_id).await
+}
+
+/// What CloudWatch says of the use of IMDSv1 over the last `days` days.
+#[server(endpoint = "fleet/verify", input = GetUrl)]
+pub async fn verify_use(
+    account: String,
+    region: String,
+    instance_id: String,
+    days: u32,
+) -> Result<UseReport, ApiError> {
+    Services::authorized(Permission::View)?.verify(&account, &region, &instance_id, days).await
+}
+
+/// Reads the instance again, plans requiring tokens on it and asks AWS with `DryRun`. Changes nothing.
+#[server(endpoint = "fleet/plan-enforce", input = Json)]
+pub async fn plan_enforce(
+    account: String,
+    region: String,
+    instance_id: String,
+    hop_limit: Option<u8>,
+) -> Result<PlanReport, ApiError> {
+    Services::authorized(Permission::Change)?.plan_enforce(&account, &region, &instance_id, hop_limit).await
+}
+
+/// Reads the instance again, plans putting back what change `change_id` sent and asks AWS with `DryRun`. Changes nothing.
+#[server(endpoint = "fleet/plan-restore", input = Json)]
+pub async fn plan_restore(change_id: i64) -> Result<PlanReport, ApiError> {
+    Services::authorized(Permission::Change)?.plan_restore(change_id).await
+}
+
+/// Makes the planned change. The same `idempotency_key` twice is the same change. `plan` must be as it was shown; when the
+/// instance differs from it by now, nothing is sent and the change ends as `plan-outdated`.
+#[server(endpoint = "fleet/apply", input = Json)]
+pub async fn apply_plan(
+    plan: domain::change::Plan,
+    reason: String,
+    idempotency_key: String,
+) -> Result<domain::change::Change, ApiError> {
+    Services::authorized(Permission::Change)?.apply(plan, &reason, &idempotency_key).await
+}
+
+/// A change as it stands.
+#[server(endpoint = "fleet/change", input = GetUrl)]
+pub async fn change(id: i64) -> Result<domain::change::Change, ApiError> {
+    Services::authorized(Permission::View)?.change(id).await
+}
+
+/// What enforcing IMDSv2 would do to a selection: instance keys as `account/region/id`, or all that match `q` when there are none.
+#[server(endpoint = "fleet/selection", input = Json)]
+pub async fn preview_selection(q: String, keys: Vec<String>) -> Result<SelectionPreview, ApiError> {
+    Services::authorized(Permission::View)?.preview(&q, &keys)
+}
+
+/// Every account-region as a source.
+#[server(endpoint = "accounts/list", input = GetUrl)]
+pub async fn list_sources() -> Result<Vec<SourceRow>, ApiError> {
+    Ok(Services::authorized(Permission::View)?.sources())
+}
+
+/// The active policy: its rules, their text and how many instances each fails.
+#[server(endpoint = "policy/report", input = GetUrl)]
+pub async fn policy_report() -> Result<wire::PolicyReport, ApiError> {
+    Ok(Services::authorized(Permission::View)?.policy_report())
+}
+
+/// Entries of the audit log, newest first; `before_seq` 0 starts at the newest. `action` empty means any.
+#[server(endpoint = "audit/list", input = GetUrl)]
+pub async fn list_audit(
+    text: String,
+    action: String,
+    account: String,
+    instance_id: String,
+    before_seq: i64,
+    limit: u32,
+) -> Result<Vec<AuditEntry>, ApiError> {
+    Services::authorized(Permission::View)?
+        .audit(&text, &action, &account, &instance_id, before_seq, limit)
+        .await
+}

@@ -1,0 +1,92 @@
+//! The few things asked of the browser beyond the view; each answers sensibly where the browser refuses.
+
+use crate::format::joined;
+use jiff::Timestamp;
+use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+use wasm_bindgen::closure::Closure;
+
+/// The time of the browser's clock.
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from_millisecond(js_sys::Date::now() as i64).unwrap_or_default()
+}
+
+/// A value that the browser keeps for this site; storage may be forbidden, which reads as nothing stored.
+pub(crate) fn stored(name: &str) -> Option<String> {
+    window().local_storage().ok()??.get_item(name).ok()?
+}
+
+/// Keeps a value for this site; where storage is forbidden it lasts as long as the page.
+pub(crate) fn store(name: &str, value: &str) {
+    if let Ok(Some(storage)) = window().local_storage() {
+        // A full or forbidden storage loses a preference, nothing else.
+        let _ = storage.set_item(name, value);
+    }
+}
+
+/// A random key that no other dialog has.
+pub(crate) fn random_key() -> String {
+    match window().crypto() {
+        Ok(crypto) => crypto.random_uuid(),
+        // Only reached outside secure contexts; two dialogs opened within a millisecond are not a case.
+        Err(_) => js_sys::Date::now().to_string(),
+    }
+}
+
+/// Puts text on the clipboard and calls `done` with whether that worked.
+pub(crate) fn copy(text: &str, done: impl FnOnce(bool) + 'static) {
+    // The clipboard is absent outside secure contexts.
+    let navigator = window().navigator();
+    if !js_sys::Reflect::has(&navigator, &"clipboard".into()).unwrap_or(false) {
+        return done(false);
+    }
+    let promise = navigator.clipboard().write_text(text);
+    leptos::task::spawn_local(async move {
+        done(wasm_bindgen_futures::JsFuture::from(promise).await.is_ok());
+    });
+}
+
+/// Runs `callback` with each event named `name` of `target`, for as long as the current owner lives.
+pub(crate) fn listen(
+    target: &web_sys::EventTarget,
+    name: &'static str,
+    callback: impl FnMut(web_sys::Event) + 'static,
+) {
+    let closure = Closure::<dyn FnMut(web_sys::Event)>::new(callback);
+    // Both calls fail on wrong arguments only.
+    let _ = target.add_event_listener_with_callback(name, closure.as_ref().unchecked_ref());
+    let kept = send_wrapper::SendWrapper::new((target.clone(), closure));
+    on_cleanup(move || {
+        let (target, closure) = &*kept;
+        let _ = target.remove_event_listener_with_callback(name, closure.as_ref().unchecked_ref());
+    });
+}
+
+/// Calls `callback` with the element's inner size now and whenever it changes, for as long as the current owner lives.
+pub(crate) fn observe_size(element: &web_sys::Element, callback: impl Fn(&web_sys::Element) + 'static) {
+    let observed = element.clone();
+    let closure = Closure::<dyn Fn()>::new(move || callback(&observed));
+    let Ok(observer) = web_sys::ResizeObserver::new(closure.as_ref().unchecked_ref()) else { return };
+    observer.observe(element);
+    let kept = send_wrapper::SendWrapper::new((observer, closure));
+    on_cleanup(move || kept.0.disconnect());
+}
+
+/// Whether the keyboard event is meant for a text field.
+pub(crate) fn is_typing(event: &web_sys::Event) -> bool {
+    let Some(element) = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok()) else {
+        return false;
+    };
+    matches!(element.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT")
+        && element.get_attribute("type").is_none_or(|kind| kind != "checkbox")
+}
+
+/// Loads the page anew, for a bundle that matches the server.
+pub(crate) fn reload() {
+    // Fails only for a document that is being unloaded already.
+    let _ = window().location().reload();
+}
+
+pub(crate) fn set_title(title: &str) {
+    document().set_title(&joined(&[title, " · Tollgate"]));
+}

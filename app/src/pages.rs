@@ -1,0 +1,18 @@
+//! One module per page; each puts its own title on the document.
+
+mod accounts;
+mod audit;
+mod fleet;
+mod instance;
+mod not_found;
+mod overview;
+mod policy;
+mod summary;
+
+pub(crate) use accounts::Accounts;
+pub(crate) use audit::Audit;
+pub(crate) use fleet::Fleet;
+pub(crate) use instance::Instance;
+pub(crate) use not_found::NotFound;
+pub(crate) use overview::Overview;
+pub(crate) use policy::Policy;

@@ -1,0 +1,218 @@
+//! The audit log: who did what to which instance, why, and what came of it. The filter lives in the URL.
+
+use domain::audit::{AuditAction, AuditEntry};
+use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::{use_navigate, use_query_map};
+
+use crate::api::{self, ApiError};
+use crate::browser;
+use crate::fetched::fetched;
+use crate::format;
+use crate::live::Live;
+use crate::paths::{self, AuditFilter, Export};
+use crate::problem::{Problem, show};
+use crate::ui::{Button, Empty, Heading, Pill, Time, Tone};
+
+/// Entries that one request asks for.
+const PAGE: u32 = 100;
+
+#[component]
+pub(crate) fn Audit() -> AnyView {
+    browser::set_title("Audit");
+    let live: Live = expect_context();
+    let query = use_query_map();
+    let filter = Memo::new(move |_| {
+        query.with(|query| {
+            let value = |name| query.get(name).unwrap_or_default();
+            AuditFilter {
+                text: value("text"),
+                action: value("action"),
+                account: value("account"),
+                instance_id: value("id"),
+            }
+        })
+    });
+    let newest = fetched(move || {
+        live.changes.track();
+        Box::pin(page(filter.get(), 0))
+    });
+    let older = RwSignal::new(Vec::<AuditEntry>::new());
+    let older_error = RwSignal::new(None::<ApiError>);
+    let at_end = RwSignal::new(false);
+    Effect::new(move |_| {
+        filter.track();
+        older.set(Vec::new());
+        older_error.set(None);
+        at_end.set(false);
+    });
+    let more = move || {
+        let last = |entries: &[AuditEntry]| entries.last().map(|entry| entry.seq);
+        let before = older
+            .with_untracked(|entries| last(entries))
+            .or_else(|| newest.value.with_untracked(|entries| last(entries.as_deref().unwrap_or_default())));
+        let asked = filter.get_untracked();
+        leptos::task::spawn_local(async move {
+            let answer = page(asked.clone(), before.unwrap_or(0)).await;
+            // The filter may be another by now, and the page gone.
+            if filter.try_get_untracked().as_ref() != Some(&asked) {
+                return;
+            }
+            match answer {
+                Ok(entries) => {
+                    older_error.set(None);
+                    at_end.set((entries.len() as u32) < PAGE);
+                    older.update(|known| known.extend(entries));
+                }
+                Err(error) => older_error.set(Some(error)),
+            }
+        });
+    };
+    let has_more = move || {
+        !at_end.get()
+            && newest
+                .value
+                .with(|entries| entries.as_ref().is_some_and(|entries| entries.len() as u32 == PAGE))
+    };
+    let list = move || older.with(|entries| entries.iter().map(entry_view).collect_view());
+    view! {
+        <Heading title="Audit">"Every change that was asked for, newest first."</Heading>
+        <Filter filter />
+        {show(newest, 8, move |entries| first_page(entries, filter))}
+        <div class="audit">{list}</div>
+        {move || older_error.get().map(|error| view! { <Problem error /> })}
+        {move || has_more().then(|| view! { <div><Button label="Load older entries" on_press=more /></div> })}
+    }
+    .into_any()
+}
+
+async fn page(filter: AuditFilter, before: i64) -> Result<Vec<AuditEntry>, ApiError> {
+    let AuditFilter { text, action, account, instance_id } = filter;
+    api::list_audit(text, action, account, instance_id, before, PAGE).await
+}
+
+#[component]
+fn Filter(filter: Memo<AuditFilter>) -> AnyView {
+    let navigate = use_navigate();
+    let change = StoredValue::new_local(move |edit: &dyn Fn(&mut AuditFilter)| {
+        let mut next = filter.get_untracked();
+        edit(&mut next);
+        let options = NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() };
+        navigate(&paths::audit(&next), options);
+    });
+    let text_field = move |label: &'static str,
+                           value: fn(&AuditFilter) -> &String,
+                           set: fn(&mut AuditFilter, String)| {
+        let input = move |event| {
+            let typed = event_target_value(&event);
+            change.with_value(|change| change(&|filter| set(filter, typed.clone())));
+        };
+        view! {
+            <label class="field">
+                <span>{label}</span>
+                <input type="search" prop:value=move || filter.with(|filter| value(filter).clone()) on:change=input />
+            </label>
+        }
+    };
+    let actions = AuditAction::ALL
+        .into_iter()
+        .map(|action| {
+            let selected = move || filter.with(|filter| filter.action == action.as_str());
+            view! { <option value=action.as_str() selected=selected>{action.label()}</option> }
+        })
+        .collect_view();
+    let select = move |event| {
+        let chosen = event_target_value(&event);
+        change.with_value(|change| change(&|filter| filter.action = chosen.clone()));
+    };
+    let export = move |export: Export, label: &'static str| {
+        view! { <a class="btn" download="" href=move || filter.with(|filter| paths::audit_export(export, filter))>{label}</a> }
+    };
+    view! {
+        <form class="filters" role="search" aria-label="Audit log" on:submit=|event| event.prevent_default()>
+            {text_field("Text", |filter| &filter.text, |filter, text| filter.text = text)}
+            <label class="field">
+                <span>"Action"</span>
+                <select on:change=select>
+                    <option value="" selected=move || filter.with(|filter| filter.action.is_empty())>"Any"</option>
+                    {actions}
+                </select>
+            </label>
+            {text_field("Account", |filter| &filter.account, |filter, account| filter.account = account)}
+            {text_field("Instance", |filter| &filter.instance_id, |filter, id| filter.instance_id = id)}
+            <span class="push">
+                {export(Export::Csv, "Export CSV")}
+                {export(Export::Json, "Export JSON")}
+            </span>
+        </form>
+    }
+    .into_any()
+}
+
+fn first_page(entries: &[AuditEntry], filter: Memo<AuditFilter>) -> AnyView {
+    if !entries.is_empty() {
+        return view! { <div class="audit">{entries.iter().map(entry_view).collect_view()}</div> }.into_any();
+    }
+    let narrowed = filter.with_untracked(|filter| *filter != AuditFilter::default());
+    let empty = if narrowed {
+        view! {
+            <Empty title="No entry matches" text="Nothing in the log matches the filter.">
+                <a class="btn" href=paths::AUDIT>"Clear the filter"</a>
+            </Empty>
+        }
+    } else {
+        view! { <Empty title="Nothing yet" text="No change has been asked for. Enforcing IMDSv2 on an instance writes the first entry." /> }
+    };
+    view! { <section class="panel">{empty}</section> }.into_any()
+}
+
+fn entry_view(entry: &AuditEntry) -> AnyView {
+    let record = &entry.entry;
+    let tone = match record.action {
+        AuditAction::EnforceRequested | AuditAction::RestoreRequested => Tone::Info,
+        AuditAction::ChangeApplied => Tone::Ok,
+        AuditAction::ChangeFailed => Tone::Bad,
+        AuditAction::ChangeRefused => Tone::Warn,
+    };
+    let href = paths::instance(&record.account, &record.region, &record.instance_id);
+    let differences = record
+        .differences
+        .iter()
+        .map(|difference| {
+            view! {
+                <li class="mono">
+                    {difference.field.clone()} ": " <del>{difference.before.clone()}</del> " → " <ins>{difference.after.clone()}</ins>
+                </li>
+            }
+        })
+        .collect_view();
+    let fact = |name: &'static str, value: Option<String>| {
+        value
+            .filter(|value| !value.is_empty())
+            .map(|value| view! { <dt>{name}</dt><dd class="break">{value}</dd> })
+    };
+    view! {
+        <article class="panel entry">
+            <div class="entry-head">
+                <Pill tone label=record.action.label() />
+                <a class="mono link" href=href>{record.instance_id.clone()}</a>
+                <span class="mut">{record.account.clone()} " · " {record.region.clone()}</span>
+                <span class="push mut">{record.actor.clone()} ", " <Time at=record.at /></span>
+            </div>
+            {(!record.reason.is_empty()).then(|| view! { <p class="quote">{record.reason.clone()}</p> })}
+            {(!record.differences.is_empty()).then(|| view! { <ul class="diffs">{differences}</ul> })}
+            {(!record.detail.is_empty()).then(|| view! { <p>{record.detail.clone()}</p> })}
+            <details>
+                <summary>"Details"</summary>
+                <dl>
+                    {fact("At", Some(format::absolute(record.at)))}
+                    {fact("Entry", Some(entry.seq.to_string()))}
+                    {fact("Change", record.change_id.map(|id| id.to_string()))}
+                    {fact("AWS request", record.aws_request_id.clone())}
+                    {fact("Policy revision", Some(record.policy_revision.clone()))}
+                </dl>
+            </details>
+        </article>
+    }
+    .into_any()
+}

@@ -1,0 +1,289 @@
+//! The fleet list: filter, order and columns live in the URL, rows come in windows as they are scrolled to.
+
+mod columns;
+mod preview;
+mod rows;
+mod selection;
+mod table;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::list::{Column, Sort};
+use domain::wire::ListRow;
+use leptos::leptos_dom::helpers::TimeoutHandle;
+use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::{use_navigate, use_query_map};
+
+use self::rows::Rows;
+use self::selection::{Selected, Selection};
+use self::table::{FleetTable, Table};
+use super::summary::{cards, sentence, stale_banner, total};
+use crate::api::ApiError;
+use crate::browser;
+use crate::format;
+use crate::format::joined;
+use crate::paths::{self, Export};
+use crate::problem::Problem;
+use crate::query_field::Search;
+use crate::shell::Sources;
+use crate::ui::{Button, Dialog, Empty, Heading, Kind, Time, Toasts, copy_text};
+
+/// The URL follows the typing after this pause; browsers limit how often it may change, the rows do not wait for it.
+const URL_PAUSE: Duration = Duration::from_millis(200);
+
+#[component]
+pub(crate) fn Fleet() -> AnyView {
+    browser::set_title("Instances");
+    let search: Search = expect_context();
+    let Sources(sources) = expect_context();
+    let sort = RwSignal::new(Sort::default());
+    let columns = RwSignal::new(columns::DEFAULT.to_vec());
+    follow_url(search, sort, columns);
+
+    let q = Memo::new(move |_| search.usable());
+    let rows = Rows::new(q, Memo::new(move |_| sort.get().to_string()));
+    let selection = Selection::new();
+    // A selection of "all that match" means other instances once the query is another.
+    Effect::new(move |before: Option<()>| {
+        q.track();
+        if before.is_some() && selection.0.with_untracked(|selected| *selected == Selected::AllMatching) {
+            selection.clear();
+        }
+    });
+    let compact = RwSignal::new(browser::stored("density").as_deref() == Some("compact"));
+    let navigate = use_navigate();
+    let open = Callback::new(move |row: Arc<ListRow>| {
+        navigate(&paths::instance(&row.account, &row.region, &row.instance_id), NavigateOptions::default());
+    });
+    let table = Table { rows, columns, sort, selection, compact, open };
+
+    let summary = Memo::new(move |_| {
+        sources.value.with(|rows| total(rows.as_deref().unwrap_or_default()))
+    });
+    let state_line = move || {
+        let known = sources.value.with(Option::is_some);
+        if known { summary.with(sentence) } else { "Counting…".into() }
+    };
+    let stale = move || sources.value.with(|rows| stale_banner(rows.as_deref().unwrap_or_default()));
+    let problem = move || {
+        rows.error.get().filter(|error| !matches!(error, ApiError::BadQuery { .. })).map(|error| {
+            let instead = if rows.state.with_untracked(Option::is_some) {
+                "Shown below are the last rows."
+            } else {
+                ""
+            };
+            view! { <Problem error retry=Box::new(move || rows.refresh()) instead /> }
+        })
+    };
+    view! {
+        <div class="fleet">
+            <Heading title="Instances">{state_line}</Heading>
+            {stale}
+            {cards(summary, None)}
+            {problem}
+            <section class="panel grid-panel" aria-label="List of instances">
+                <Toolbar table />
+                <FleetTable table />
+                <NoRows rows />
+                <FootRow table />
+            </section>
+        </div>
+    }
+    .into_any()
+}
+
+/// Keeps the search text, the order and the columns in step with the URL, in both directions.
+fn follow_url(search: Search, sort: RwSignal<Sort>, columns: RwSignal<Vec<Column>>) {
+    let query = use_query_map();
+    let navigate = use_navigate();
+    // What was written last, so that the URL's own echo does not undo what was typed since.
+    let written = StoredValue::new(None::<String>);
+    let timer = StoredValue::new(None::<TimeoutHandle>);
+
+    Effect::new(move |_| {
+        let (q, order, names) = query.with(|query| {
+            let value = |name| query.get(name).unwrap_or_default();
+            (value("q"), value("sort"), value("cols"))
+        });
+        let url = paths::fleet_list(&q, &order, &names);
+        if written.with_value(|written| written.as_deref() == Some(&url)) {
+            return;
+        }
+        written.set_value(Some(url));
+        set_if_changed(search.text, q);
+        set_if_changed(sort, Sort::parse(&order).unwrap_or_default());
+        set_if_changed(columns, columns::parse(&names));
+    });
+    Effect::new(move |_| {
+        let order = Some(sort.get()).filter(|sort| *sort != Sort::default()).map(|sort| sort.to_string());
+        let url = paths::fleet_list(
+            &search.text.get(),
+            &order.unwrap_or_default(),
+            &columns.with(|columns| columns::names(columns)),
+        );
+        if let Some(timer) = timer.get_value() {
+            timer.clear();
+        }
+        if written.with_value(|written| written.as_deref() == Some(&url)) {
+            return;
+        }
+        let navigate = navigate.clone();
+        let write = move || {
+            written.set_value(Some(url.clone()));
+            navigate(&url, NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() });
+        };
+        timer.set_value(set_timeout_with_handle(write, URL_PAUSE).ok());
+    });
+    on_cleanup(move || {
+        // The page is left: a late write would come back to it.
+        if let Some(Some(timer)) = timer.try_get_value() {
+            timer.clear();
+        }
+        search.text.set(String::new());
+    });
+}
+
+fn set_if_changed<T: PartialEq + Send + Sync + 'static>(signal: RwSignal<T>, value: T) {
+    if signal.with_untracked(|known| *known != value) {
+        signal.set(value);
+    }
+}
+
+#[component]
+fn Toolbar(table: Table) -> AnyView {
+    let Table { rows, columns, sort, selection, compact, .. } = table;
+    let search: Search = expect_context();
+    let toasts: Toasts = expect_context();
+    let matched = move || rows.state.get().map_or(0, |state| state.matched);
+    let selected = Memo::new(move |_| selection.count(matched()));
+    let previewing = RwSignal::new(false);
+
+    let choices = columns::choices()
+        .map(|column| {
+            let shown = move || columns.with(|columns| columns.contains(&column));
+            let change = move |_| columns.update(|columns| *columns = columns::toggled(columns, column));
+            view! {
+                <label class="choice">
+                    <input type="checkbox" prop:checked=shown on:change=change />
+                    {column.label()}
+                </label>
+            }
+        })
+        .collect_view();
+    let density = move |_| {
+        compact.update(|compact| *compact = !*compact);
+        browser::store("density", if compact.get_untracked() { "compact" } else { "normal" });
+    };
+    let export = move |export: Export| {
+        let href = move || paths::fleet_export(export, &search.usable().unwrap_or_default(), &sort.get().to_string());
+        let label = match export {
+            Export::Csv => "CSV",
+            Export::Json => "JSON",
+        };
+        view! { <a class="btn small" href=href download="">{label}</a> }
+    };
+    let copy_disabled = Signal::derive(move || match selection.0.get() {
+        Selected::AllMatching => Some("All that match are selected: export them instead.".to_owned()),
+        Selected::Keys(keys) if keys.is_empty() => Some("Nothing is selected.".to_owned()),
+        Selected::Keys(_) => None,
+    });
+    let copy_ids = move || {
+        let keys = selection.keys();
+        let ids: Vec<&str> = keys.iter().filter_map(|key| key.rsplit('/').next()).collect();
+        copy_text(toasts, ids.join("\n"), "instance ids");
+    };
+    let none = Signal::derive(move || (selected.get() == 0).then(|| "Nothing is selected.".to_owned()));
+    let all_label = Signal::derive(move || joined(&["Select all ", &format::count(matched()), " matching"]));
+    let preview_label =
+        Signal::derive(move || joined(&["Preview enforcing on ", &format::count(selected.get()), "…"]));
+    let no_match = Signal::derive(move || (matched() == 0).then(|| "No instance matches.".to_owned()));
+    view! {
+        <div class="toolbar">
+            <Button label=all_label disabled_reason=no_match on_press=move || selection.select_all_matching() />
+            <Button label="Clear selection" disabled_reason=none on_press=move || selection.clear() />
+            <Button label="Copy ids" disabled_reason=copy_disabled on_press=copy_ids />
+            <Button label=preview_label kind=Kind::Primary disabled_reason=none on_press=move || previewing.set(true) />
+            <span class="push">
+                <span class="mut">"Export"</span>
+                {export(Export::Csv)}
+                {export(Export::Json)}
+            </span>
+            <button type="button" class="btn small" aria-pressed=move || compact.get().to_string() on:click=density>
+                "Compact"
+            </button>
+            <details class="menu">
+                <summary class="btn small">"Columns"</summary>
+                <fieldset class="menu-body">
+                    <legend class="sr">"Columns to show"</legend>
+                    {choices}
+                </fieldset>
+            </details>
+        </div>
+        <Dialog
+            open=previewing
+            id="preview-title"
+            title="What enforcing IMDSv2 would do"
+            content=move || preview::preview(search.usable_untracked().unwrap_or_default(), selection)
+        />
+    }
+    .into_any()
+}
+
+/// What stands in the place of rows when there are none.
+#[component]
+fn NoRows(rows: Rows) -> AnyView {
+    let search: Search = expect_context();
+    let content = move || {
+        let state = rows.state.get()?;
+        if state.matched > 0 {
+            return None;
+        }
+        Some(if state.total == 0 {
+            view! {
+                <Empty title="No instances" text="No account and region that was read has an instance, or none has been read yet.">
+                    <a class="btn" href=paths::ACCOUNTS>"Check Accounts"</a>
+                </Empty>
+            }
+        } else {
+            view! {
+                <Empty title="No instance matches" text=joined(&["None of ", &format::counted(state.total, "instance"), " matches the filter."])>
+                    <Button label="Clear the filter" on_press=move || search.text.set(String::new()) />
+                </Empty>
+            }
+        })
+    };
+    content.into_any()
+}
+
+#[component]
+fn FootRow(table: Table) -> AnyView {
+    let Table { rows, selection, .. } = table;
+    let counts = move || {
+        rows.state.get().map(|state| {
+            let selected = selection.count(state.matched);
+            joined(&[
+                &format::count(state.matched),
+                " of ",
+                &format::counted(state.total, "instance"),
+                " · ",
+                &format::count(selected),
+                " selected",
+            ])
+        })
+    };
+    let as_of = Memo::new(move |_| rows.state.get().and_then(|state| state.as_of));
+    view! {
+        <div class="foot-row">
+            <span role="status">{counts}</span>
+            <span class="mut keys">
+                <kbd>"↑"</kbd>" "<kbd>"↓"</kbd>" move · "<kbd>"Enter"</kbd>" open · "<kbd>"Space"</kbd>" select · "<kbd>"/"</kbd>" filter"
+            </span>
+            <span class="push">
+                {move || as_of.get().map(|at| view! { "oldest read " <Time at /> })}
+            </span>
+        </div>
+    }
+    .into_any()
+}

@@ -1,0 +1,281 @@
+//! The frame around every page: navigation, the search field, what is live, and the banners that concern all pages.
+
+use domain::source::SourceState;
+use domain::wire::{API_VERSION, SessionInfo, SourceRow};
+use leptos::prelude::*;
+use leptos_router::components::{FlatRoutes, Route, Router};
+use leptos_router::hooks::use_location;
+use leptos_router::path;
+
+use crate::api;
+use crate::browser;
+use crate::fetched::{Fetched, fetched};
+use crate::format;
+use crate::format::joined;
+use crate::live::{Live, LiveState};
+use crate::pages;
+use crate::paths;
+use crate::query_field::{QueryField, Search};
+use crate::route_announcer::RouteAnnouncer;
+use crate::ui::{Banner, Button, Clock, Pill, ToastRegion, Toasts, Tone};
+
+/// Shows the application beside the static shell, which the script that started us takes away before the next paint.
+pub fn mount() {
+    leptos::mount::mount_to_body(App);
+}
+
+/// Who is asking; shared by the pages through context.
+#[derive(Clone, Copy)]
+pub(crate) struct Session(pub(crate) Fetched<SessionInfo>);
+
+/// The account-regions; shared by the pages through context.
+#[derive(Clone, Copy)]
+pub(crate) struct Sources(pub(crate) Fetched<Vec<SourceRow>>);
+
+#[component]
+pub fn App() -> impl IntoView {
+    let live = Live::start();
+    provide_context(live);
+    provide_context(Clock(live.now.into()));
+    provide_context(Toasts::new());
+    provide_context(Session(fetched(|| Box::pin(api::session_info()))));
+    provide_context(Sources(fetched(move || {
+        live.fleet_slow.track();
+        Box::pin(api::list_sources())
+    })));
+    view! {
+        <Router>
+            <Frame />
+        </Router>
+    }
+}
+
+#[component]
+fn Frame() -> AnyView {
+    provide_context(Search::new());
+    view! {
+        <a class="skip" href="#main" rel="external">"Skip to content"</a>
+        <div class="frame">
+            <Navigation />
+            <div class="stage">
+                <header class="top">
+                    <QueryField />
+                    <Freshness />
+                </header>
+                <main id="main">
+                    <Banners />
+                    <FlatRoutes fallback=pages::NotFound>
+                        <Route path=path!("/") view=pages::Overview />
+                        <Route path=path!("/fleet") view=pages::Fleet />
+                        <Route path=path!("/fleet/:account/:region/:id") view=pages::Instance />
+                        <Route path=path!("/accounts") view=pages::Accounts />
+                        <Route path=path!("/policy") view=pages::Policy />
+                        <Route path=path!("/audit") view=pages::Audit />
+                    </FlatRoutes>
+                </main>
+            </div>
+        </div>
+        <RouteAnnouncer />
+        <ToastRegion />
+    }
+    .into_any()
+}
+
+#[component]
+fn Navigation() -> AnyView {
+    let path = use_location().pathname;
+    let Session(session) = expect_context();
+    let Sources(sources) = expect_context();
+    let instances = move || {
+        sources.value.with(|rows| {
+            let rows = rows.as_ref()?;
+            Some(format::count(rows.iter().map(|row| row.summary.total).sum::<u32>()))
+        })
+    };
+    let accounts = move || {
+        sources.value.with(|rows| {
+            let mut accounts: Vec<&str> = rows.as_ref()?.iter().map(|row| &*row.status.key.account).collect();
+            accounts.sort_unstable();
+            accounts.dedup();
+            Some(accounts.len().to_string())
+        })
+    };
+    let item = move |href: &'static str, label: &'static str, count: Option<Signal<Option<String>>>| {
+        let current = move || {
+            let path = path.get();
+            // A page below this one (an instance below the list) keeps its entry marked.
+            let here = if href == paths::OVERVIEW { path == href } else { path.starts_with(href) };
+            here.then_some("page")
+        };
+        view! {
+            <a href=href aria-current=current>
+                {label}
+                {count.map(|count| view! { <span class="count">{move || count.get()}</span> })}
+            </a>
+        }
+    };
+    view! {
+        <div class="nav">
+            <div class="brand">
+                <svg width="20" height="20" viewBox="0 0 20 20" fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" aria-hidden="true">
+                    <path d="M4 18V5M4 8h12M16 8v3M9 8v2" />
+                </svg>
+                <span>"Tollgate"</span>
+            </div>
+            <nav aria-label="Main">
+                {item(paths::OVERVIEW, "Overview", None)}
+                <p class="nav-group">"Fleet"</p>
+                {item(paths::FLEET, "Instances", Some(Signal::derive(instances)))}
+                {item(paths::ACCOUNTS, "Accounts", Some(Signal::derive(accounts)))}
+                {item(paths::POLICY, "Policy", None)}
+                <p class="nav-group">"Record"</p>
+                {item(paths::AUDIT, "Audit", None)}
+            </nav>
+            <footer class="foot">
+                <ThemeButton />
+                {move || {
+                    session
+                        .value
+                        .with(|session| {
+                            session
+                                .as_ref()
+                                .map(|session| {
+                                    let build = joined(&["Tollgate ", &session.server_version, " · ", &session.server_commit]);
+                                    view! { <p class="actor" title=build>{session.actor.clone()}</p> }
+                                })
+                        })
+                }}
+            </footer>
+        </div>
+    }
+    .into_any()
+}
+
+/// Whether the page hears of changes, and how many sources are not read.
+#[component]
+fn Freshness() -> AnyView {
+    let live: Live = expect_context();
+    let Sources(sources) = expect_context();
+    let stream = move || match live.state.get() {
+        LiveState::Live => view! { <Pill tone=Tone::Ok label="live" /> },
+        LiveState::Connecting => view! { <Pill tone=Tone::Info label="connecting" /> },
+        LiveState::Reconnecting => view! { <Pill tone=Tone::Unknown label="reconnecting" /> },
+    };
+    let pills = move || {
+        sources.value.with(|rows| {
+            let rows = rows.as_deref().unwrap_or_default();
+            let states =
+                |wanted: &[SourceState]| rows.iter().filter(|row| wanted.contains(&row.state)).count() as u32;
+            let live = states(&[SourceState::Live]);
+            let failing = states(&[SourceState::Failing]);
+            let unknown = states(&[SourceState::Stale, SourceState::Failed]);
+            let pill = |tone: Tone, count: u32, label: String| {
+                (count > 0).then(|| view! { <a href=paths::ACCOUNTS><Pill tone label /></a> })
+            };
+            view! {
+                {pill(Tone::Ok, live, joined(&[&format::counted(live, "source"), " read"]))}
+                {pill(Tone::Warn, failing, joined(&[&format::count(failing), " failing"]))}
+                {pill(Tone::Unknown, unknown, joined(&[&format::count(unknown), " not read"]))}
+            }
+        })
+    };
+    view! {
+        <div class="fresh">
+            <span role="status" aria-label="Updates">{stream}</span>
+            {pills}
+        </div>
+    }
+    .into_any()
+}
+
+/// What concerns every page: no server, another server, nothing may be changed, sources that are not read.
+#[component]
+fn Banners() -> AnyView {
+    let live: Live = expect_context();
+    let Session(session) = expect_context();
+    let incompatible = move || {
+        live.incompatible.get()
+            || session
+                .value
+                .with(|session| session.as_ref().is_some_and(|session| session.api != API_VERSION))
+    };
+    let reload = move || {
+        incompatible().then(|| {
+            view! {
+                <Banner tone=Tone::Warn title="This page is older or newer than the server.">
+                    "Reload it to go on." <Button label="Reload" on_press=browser::reload />
+                </Banner>
+            }
+        })
+    };
+    let offline = move || {
+        live.offline.get().then(|| {
+            view! {
+                <Banner tone=Tone::Unknown title="The server cannot be reached.">
+                    "What is shown may be out of date. The page tries again by itself."
+                </Banner>
+            }
+        })
+    };
+    view! { <div role="status" class="banners">{reload} {offline}</div> }.into_any()
+}
+
+/// The colour scheme that was chosen.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Theme {
+    Auto,
+    Light,
+    Dark,
+}
+
+impl Theme {
+    fn name(self) -> &'static str {
+        match self {
+            Theme::Auto => "auto",
+            Theme::Light => "light",
+            Theme::Dark => "dark",
+        }
+    }
+
+    fn next(self) -> Theme {
+        match self {
+            Theme::Auto => Theme::Light,
+            Theme::Light => Theme::Dark,
+            Theme::Dark => Theme::Auto,
+        }
+    }
+
+    /// The style sheet knows the names `light` and `dark`, and follows the system with any other.
+    fn apply(self) {
+        if let Some(root) = document().document_element() {
+            // The name and value are constants that the document accepts.
+            let _ = root.set_attribute("data-theme", self.name());
+        }
+    }
+}
+
+/// What was chosen before; the static shell reads the same name ahead of the first paint.
+fn theme() -> Theme {
+    match browser::stored("theme").as_deref() {
+        Some("light") => Theme::Light,
+        Some("dark") => Theme::Dark,
+        _ => Theme::Auto,
+    }
+}
+
+#[component]
+fn ThemeButton() -> AnyView {
+    let chosen = RwSignal::new(theme());
+    let press = move |_| {
+        let next = chosen.get_untracked().next();
+        browser::store("theme", next.name());
+        next.apply();
+        chosen.set(next);
+    };
+    view! {
+        <button type="button" class="btn small" on:click=press>
+            {move || joined(&["Theme: ", chosen.get().name()])}
+        </button>
+    }
+    .into_any()
+}

@@ -1,0 +1,24 @@
+//! The primitives that pages are made of; they know neither the router nor the server.
+
+mod button;
+mod chart;
+mod copy;
+mod dialog;
+mod panel;
+mod pill;
+mod states;
+mod time;
+mod toast;
+pub(crate) mod window;
+
+pub(crate) use button::{Button, Kind};
+pub(crate) use chart::{DayBars, TrendChart};
+pub(crate) use copy::{CopyButton, copy_text};
+pub(crate) use dialog::Dialog;
+pub(crate) use panel::{Card, Heading, Panel, Segment, ShareBar};
+pub(crate) use pill::{
+    ChangePill, Pill, PolicyPill, SeverityPill, SourcePill, Tone, VerdictPill, verdict_tone,
+};
+pub(crate) use states::{Banner, Empty, Skeleton};
+pub(crate) use time::{Clock, Time};
+pub(crate) use toast::{ToastRegion, Toasts};

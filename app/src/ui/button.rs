@@ -1,0 +1,51 @@
+//! Buttons; one that cannot be used stays in reach of keyboard and screen reader and says why.
+
+use leptos::prelude::*;
+
+/// How much a button stands out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Plain,
+    Primary,
+    Danger,
+}
+
+impl Kind {
+    fn class(self) -> &'static str {
+        match self {
+            Kind::Plain => "btn",
+            Kind::Primary => "btn primary",
+            Kind::Danger => "btn danger",
+        }
+    }
+}
+
+#[component]
+pub(crate) fn Button(
+    #[prop(into)] label: Signal<String>,
+    on_press: impl Fn() + 'static,
+    #[prop(default = Kind::Plain)] kind: Kind,
+    /// Why the button cannot be used now; `None` when it can.
+    #[prop(optional, into)]
+    disabled_reason: Signal<Option<String>>,
+) -> AnyView {
+    // `aria-disabled` instead of `disabled`: a disabled button takes no focus, and its reason would reach nobody.
+    let press = move |_| {
+        if disabled_reason.with_untracked(Option::is_none) {
+            on_press();
+        }
+    };
+    view! {
+        <button
+            type="button"
+            class=kind.class()
+            aria-disabled=move || disabled_reason.with(Option::is_some).then_some("true")
+            aria-description=move || disabled_reason.get()
+            title=move || disabled_reason.get()
+            on:click=press
+        >
+            {move || label.get()}
+        </button>
+    }
+    .into_any()
+}

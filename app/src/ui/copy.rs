@@ -1,0 +1,35 @@
+//! A button that copies text and says whether it did.
+
+use leptos::prelude::*;
+
+use super::toast::Toasts;
+use crate::browser;
+use crate::format::joined;
+
+#[component]
+pub(crate) fn CopyButton(
+    #[prop(into)] text: Signal<String>,
+    /// What is copied, as it is said: `instance id`.
+    what: &'static str,
+    #[prop(default = "Copy")] label: &'static str,
+) -> AnyView {
+    let toasts = expect_context::<Toasts>();
+    let copy = move |_| copy_text(toasts, text.get_untracked(), what);
+    view! {
+        <button type="button" class="btn small" aria-label=joined(&["Copy ", what]) on:click=copy>
+            {label}
+        </button>
+    }
+    .into_any()
+}
+
+/// Copies `text` and reports it.
+pub(crate) fn copy_text(toasts: Toasts, text: String, what: &'static str) {
+    browser::copy(&text, move |copied| {
+        toasts.say(if copied {
+            joined(&["Copied: ", what, "."])
+        } else {
+            "The browser did not allow copying.".into()
+        });
+    });
+}

@@ -1,0 +1,50 @@
+//! A modal on the native `<dialog>`, which brings the focus trap, Escape and the inert page behind it.
+
+use leptos::html;
+use leptos::prelude::*;
+
+/// The content is made anew each time the dialog opens, so that nothing is left of the last time.
+#[component]
+pub(crate) fn Dialog(
+    open: RwSignal<bool>,
+    /// The id of the heading that labels the dialog; unique in the page.
+    id: &'static str,
+    #[prop(into)] title: Signal<String>,
+    content: impl Fn() -> AnyView + Send + Sync + 'static,
+) -> AnyView {
+    let node = NodeRef::<html::Dialog>::new();
+    Effect::new(move |_| {
+        let Some(dialog) = node.get() else { return };
+        match (open.get(), dialog.open()) {
+            // Fails only where the element left the document, and then there is nothing to show.
+            (true, false) => drop(dialog.show_modal()),
+            (false, true) => dialog.close(),
+            (true, true) | (false, false) => {}
+        }
+    });
+    view! {
+        <dialog node_ref=node aria-labelledby=id on:close=move |_| open.set(false)>
+            {move || {
+                open.get()
+                    .then(|| {
+                        view! {
+                            <div class="dialog-head">
+                                <h2 id=id>{move || title.get()}</h2>
+                                <button
+                                    type="button"
+                                    class="btn ghost"
+                                    aria-label="Close"
+                                    on:click=move |_| open.set(false)
+                                >
+                                    "✕"
+                                </button>
+                            </div>
+                            <div class="dialog-body">{content()}</div>
+                        }
+                            .into_any()
+                    })
+            }}
+        </dialog>
+    }
+    .into_any()
+}

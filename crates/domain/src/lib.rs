@@ -1,0 +1,14 @@
+//! Types and pure decisions of Tollgate, shared by the browser and the server; nothing in here does I/O or reads a clock.
+
+pub mod audit;
+pub mod change;
+pub mod evidence;
+pub mod instance;
+pub mod list;
+pub mod policy;
+pub mod progress;
+pub mod query;
+pub mod source;
+pub mod summary;
+pub mod verdict;
+pub mod wire;

@@ -1,0 +1,130 @@
+//! SDK clients per account, region and role; the writer role is only assumed by the client that makes a change.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::sts::AssumeRoleProvider;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use domain::instance::SourceKey;
+
+use crate::config::{Account, FleetConfig};
+use crate::rate::{DESCRIBE, MODIFY, TokenBucket};
+
+/// The caller's own configuration, from which the accounts' are derived.
+#[derive(Clone, Debug)]
+pub(crate) struct Aws {
+    base: SdkConfig,
+}
+
+/// One account with the credentials that read it.
+#[derive(Clone, Debug)]
+pub(crate) struct AccountAccess {
+    pub(crate) account: Account,
+    reader: SdkConfig,
+}
+
+/// The clients of one account-region, with the rate they share.
+#[derive(Debug)]
+pub(crate) struct RegionClients {
+    pub(crate) key: SourceKey,
+    pub(crate) ec2: aws_sdk_ec2::Client,
+    pub(crate) cloudwatch: aws_sdk_cloudwatch::Client,
+    pub(crate) describe_rate: TokenBucket,
+    pub(crate) modify_rate: TokenBucket,
+}
+
+/// Attempts at a read, the first included; with adaptive mode the SDK also lowers its rate when it is throttled.
+const READ_ATTEMPTS: u32 = 6;
+
+impl Aws {
+    pub(crate) async fn load(config: &FleetConfig) -> Aws {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(5))
+            .operation_attempt_timeout(config.call_timeout)
+            .operation_timeout(config.source_timeout)
+            .build();
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .timeout_config(timeouts)
+            .retry_config(
+                RetryConfig::adaptive().with_max_attempts(READ_ATTEMPTS).with_max_backoff(Duration::from_secs(10)),
+            );
+        if let Some(endpoint_url) = &config.endpoint_url {
+            loader = loader.endpoint_url(endpoint_url);
+        }
+        if let Some(profile) = &config.profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(region) = &config.home_region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        let mut base = loader.load().await;
+        if base.region().is_none() {
+            base = base.into_builder().region(Region::new("us-east-1")).build();
+        }
+        Aws { base }
+    }
+
+    pub(crate) fn sts(&self) -> aws_sdk_sts::Client {
+        aws_sdk_sts::Client::new(&self.base)
+    }
+
+    pub(crate) fn organizations(&self) -> aws_sdk_organizations::Client {
+        aws_sdk_organizations::Client::new(&self.base)
+    }
+
+    /// The account as its reader.
+    pub(crate) async fn access(&self, account: Account) -> AccountAccess {
+        let reader = self.assume(account.reader_role_arn.as_deref(), account.external_id.as_deref()).await;
+        AccountAccess { account, reader }
+    }
+
+    /// The client that makes changes in `region`: as the writer role, or with the caller's own credentials without one. It makes
+    /// one attempt only, since whether a call may be repeated is decided by reading the instance again.
+    pub(crate) async fn writer(&self, account: &Account, region: &str) -> aws_sdk_ec2::Client {
+        let config = self.assume(account.writer_role_arn.as_deref(), account.external_id.as_deref()).await;
+        let config = aws_sdk_ec2::config::Builder::from(&config)
+            .region(Region::new(region.to_owned()))
+            .retry_config(RetryConfig::disabled())
+            .build();
+        aws_sdk_ec2::Client::from_conf(config)
+    }
+
+    async fn assume(&self, role_arn: Option<&str>, external_id: Option<&str>) -> SdkConfig {
+        let Some(role_arn) = role_arn else { return self.base.clone() };
+        let mut provider = AssumeRoleProvider::builder(role_arn).configure(&self.base).session_name("tollgate");
+        if let Some(external_id) = external_id {
+            provider = provider.external_id(external_id);
+        }
+        let provider = provider.build().await;
+        self.base
+            .clone()
+            .into_builder()
+            .credentials_provider(aws_sdk_sts::config::SharedCredentialsProvider::new(provider))
+            .build()
+    }
+}
+
+impl AccountAccess {
+    /// A reading client in `region`, without the rate limit of a [`RegionClients`]: for discovery.
+    pub(crate) fn ec2(&self, region: Option<&str>) -> aws_sdk_ec2::Client {
+        let mut config = aws_sdk_ec2::config::Builder::from(&self.reader);
+        if let Some(region) = region {
+            config = config.region(Region::new(region.to_owned()));
+        }
+        aws_sdk_ec2::Client::from_conf(config.build())
+    }
+
+    /// The clients of `region`.
+    pub(crate) fn region(&self, region: &str) -> Arc<RegionClients> {
+        let config = self.reader.clone().into_builder().region(Region::new(region.to_owned())).build();
+        Arc::new(RegionClients {
+            key: SourceKey::new(self.account.id.as_str(), region),
+            ec2: self.ec2(Some(region)),
+            cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
+            describe_rate: TokenBucket::new(DESCRIBE),
+            modify_rate: TokenBucket::new(MODIFY),
+        })
+    }
+}

@@ -1,0 +1,80 @@
+//! A client-side token bucket per account and region, so that Tollgate stays below EC2's published request limits.
+
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+/// The rates that are kept, half of what EC2 refills: the buckets are shared with every other tool in the account
+/// (EC2 developer guide, "Request throttling for the Amazon EC2 API").
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rate {
+    /// How many calls may be made at once.
+    pub(crate) burst: f64,
+    /// Calls per second in the long run.
+    pub(crate) per_second: f64,
+}
+
+/// Describe* with pages: 100 at once and 20 a second are allowed.
+pub(crate) const DESCRIBE: Rate = Rate { burst: 50.0, per_second: 10.0 };
+/// ModifyInstanceMetadataOptions: 100 at once and 5 a second are allowed.
+pub(crate) const MODIFY: Rate = Rate { burst: 50.0, per_second: 4.0 };
+
+/// A token bucket that callers wait for.
+#[derive(Debug)]
+pub(crate) struct TokenBucket {
+    rate: Rate,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    tokens: f64,
+    refilled: Instant,
+}
+
+impl TokenBucket {
+    pub(crate) fn new(rate: Rate) -> TokenBucket {
+        TokenBucket { rate, state: Mutex::new(State { tokens: rate.burst, refilled: Instant::now() }) }
+    }
+
+    /// Takes one token, waiting for it where none is left. Waiters are served in order, since each holds the lock while it waits.
+    pub(crate) async fn take(&self) {
+        let mut state = self.state.lock().await;
+        let now = Instant::now();
+        state.tokens = refilled(self.rate, state.tokens, now.duration_since(state.refilled));
+        state.refilled = now;
+        if state.tokens < 1.0 {
+            let wait = Duration::from_secs_f64((1.0 - state.tokens) / self.rate.per_second);
+            tokio::time::sleep(wait).await;
+            state.tokens = 1.0;
+            state.refilled = Instant::now();
+        }
+        state.tokens -= 1.0;
+    }
+}
+
+/// The tokens after `elapsed`, never more than the burst.
+fn refilled(rate: Rate, tokens: f64, elapsed: Duration) -> f64 {
+    (tokens + elapsed.as_secs_f64() * rate.per_second).min(rate.burst)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_never_holds_more_than_its_burst() {
+        assert_eq!(refilled(MODIFY, 49.0, Duration::from_secs(60)), MODIFY.burst);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_the_burst_calls_are_spaced_by_the_rate() {
+        let bucket = TokenBucket::new(Rate { burst: 2.0, per_second: 4.0 });
+        let start = Instant::now();
+        for _ in 0..6 {
+            bucket.take().await;
+        }
+        assert_eq!(start.elapsed().as_millis(), 1_000);
+    }
+}

@@ -1,0 +1,28 @@
+//! What Tollgate remembers: snapshots, history, changes, the audit log, events and leases, in SQLite or Postgres.
+//!
+//! One SQL text serves both databases. Everything that belongs together is written in one transaction, so that a
+//! process may end at any instant and another takes up where it was.
+
+mod audit;
+mod change;
+mod connect;
+mod error;
+mod event;
+mod history;
+mod lease;
+mod migrate;
+mod outbox;
+mod retention;
+mod snapshot;
+mod sql;
+
+pub use change::{CHANGE_EVENT, ChangeEvent, MAX_IDEMPOTENCY_KEY_BYTES, NewChange};
+pub use connect::Store;
+pub use error::StoreError;
+pub use event::StoredEvent;
+pub use history::{HistoryEntry, HistoryKind, ObservedState, TrendPoint, VanishedInstance};
+pub use lease::Lease;
+pub use migrate::SCHEMA_VERSION;
+pub use outbox::{Delivery, NewDelivery};
+pub use retention::{Pruned, Retention};
+pub use snapshot::{Collection, NewSnapshot, StoredSnapshot};

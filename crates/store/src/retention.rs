@@ -1,0 +1,105 @@
+//! Retention: what is older than it has to be kept is deleted, in steps that leave room for others.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::sql::earlier;
+use crate::{Store, StoreError};
+
+/// How long each kind of row is kept. Changes are kept for good: they hold the way back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    pub history: SignedDuration,
+    /// `None` keeps the audit log for good.
+    pub audit: Option<SignedDuration>,
+    pub events: SignedDuration,
+    /// Counted from when an instance was last seen.
+    pub vanished: SignedDuration,
+    pub trend: SignedDuration,
+    /// Counted from when a message was queued; those still to be sent are kept.
+    pub deliveries: SignedDuration,
+}
+
+/// How many rows were deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pruned {
+    pub history: u64,
+    pub audit: u64,
+    pub events: u64,
+    pub vanished: u64,
+    pub trend: u64,
+    pub deliveries: u64,
+}
+
+impl Store {
+    /// Deletes what is older than `retention` allows at `now`.
+    pub async fn prune(&self, now: Timestamp, retention: &Retention) -> Result<Pruned, StoreError> {
+        let history = self
+            .delete_older(
+                "DELETE FROM history WHERE id IN (SELECT id FROM history WHERE at < $1 LIMIT $2)",
+                earlier(now, retention.history),
+            )
+            .await?;
+        let audit = match retention.audit {
+            None => 0,
+            Some(keep) => {
+                self.delete_older(
+                    "DELETE FROM audit WHERE seq IN (SELECT seq FROM audit WHERE at < $1 LIMIT $2)",
+                    earlier(now, keep),
+                )
+                .await?
+            }
+        };
+        let events = self
+            .delete_older(
+                "DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE at < $1 LIMIT $2)",
+                earlier(now, retention.events),
+            )
+            .await?;
+        let vanished = self
+            .delete_older(
+                "DELETE FROM vanished WHERE (account, region, instance_id) IN (
+                    SELECT account, region, instance_id FROM vanished WHERE last_seen < $1 LIMIT $2
+                 )",
+                earlier(now, retention.vanished),
+            )
+            .await?;
+        let trend = self
+            .delete_older(
+                "DELETE FROM trend WHERE (hour, account, region) IN (
+                    SELECT hour, account, region FROM trend WHERE hour < $1 LIMIT $2
+                 )",
+                earlier(now, retention.trend),
+            )
+            .await?;
+        let deliveries = self
+            .delete_older(
+                "DELETE FROM deliveries WHERE id IN (
+                    SELECT id FROM deliveries WHERE next_attempt_at IS NULL AND created_at < $1 LIMIT $2
+                 )",
+                earlier(now, retention.deliveries),
+            )
+            .await?;
+        Ok(Pruned { history, audit, events, vanished, trend, deliveries })
+    }
+
+    /// Repeats `statement`, which deletes at most `$2` rows from before `$1`, until none is left.
+    async fn delete_older(&self, statement: &'static str, before: Timestamp) -> Result<u64, StoreError> {
+        /// Few enough that whoever wants to write in between does not notice.
+        const ROWS_PER_STEP: i64 = 2_000;
+        let mut deleted = 0;
+        loop {
+            let mut tx = self.begin().await?;
+            let step = sqlx::query(statement)
+                .bind(before.as_millisecond())
+                .bind(ROWS_PER_STEP)
+                .execute(&mut *tx)
+                .await?
+                .rows_affected();
+            tx.commit().await?;
+            deleted += step;
+            if step == 0 {
+                return Ok(deleted);
+            }
+        }
+    }
+}

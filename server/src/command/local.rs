@@ -1,0 +1,34 @@
+//! The fleet in this process, for commands that run without a server.
+
+use std::sync::Arc;
+
+use fleet::Fleet;
+use store::Store;
+
+use super::CommandError;
+use crate::config::Config;
+
+/// The fleet over the configured database.
+pub(super) async fn open(config: &Config) -> Result<Arc<Fleet>, CommandError> {
+    open_with(config, &config.database_url).await
+}
+
+/// The fleet over a database that ends with the process: for commands that only read AWS.
+pub(super) async fn open_without_store(config: &Config) -> Result<Arc<Fleet>, CommandError> {
+    open_with(config, "sqlite::memory:").await
+}
+
+async fn open_with(config: &Config, database_url: &str) -> Result<Arc<Fleet>, CommandError> {
+    let store = Store::connect(database_url).await?;
+    let policy = policy::open(&config.policy).map_err(|error| CommandError::usage(error.to_string()))?;
+    Ok(Fleet::new(config.fleet.clone(), store, policy).await)
+}
+
+/// The name under which a local operator's changes are recorded: nobody proved it, and the log says so.
+pub(super) fn local_operator() -> String {
+    let user = ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    match user.filter(|user| !user.is_empty()) {
+        Some(user) => format!("local operator ({user})"),
+        None => "local operator".into(),
+    }
+}

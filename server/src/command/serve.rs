@@ -1,0 +1,154 @@
+//! `tollgate serve`: the console on one address.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use app::api::services::{ListCache, Services, Session};
+use clap::Args;
+use fleet::config::ChangesAllowed;
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use super::{CommandError, VERSION, local};
+use crate::config::{Config, Flags, LogFormat};
+use crate::http::{self, build};
+use crate::output::print_text;
+use crate::webhook;
+
+/// How long requests and running collections may take to end after a signal.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(20);
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// The address and port; only loopback is possible without authentication [default: 127.0.0.1:3000]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+    /// The directory of the bundle that `cargo xtask bundle` builds
+    #[arg(long, value_name = "DIRECTORY")]
+    site: Option<PathBuf>,
+    /// Read and check the configuration and the database, and end
+    #[arg(long)]
+    check: bool,
+}
+
+impl Serve {
+    pub(crate) fn add_flags(&self, flags: &mut Flags) {
+        if let Some(listen) = &self.listen {
+            flags.values.push(("server.listen", listen.clone()));
+        }
+        if let Some(site) = &self.site {
+            flags.values.push(("server.site", site.display().to_string()));
+        }
+    }
+
+    pub(crate) async fn run(self, config: Config) -> Result<ExitCode, CommandError> {
+        only_loopback(config.listen)?;
+        start_logging(config.log_format);
+        let fleet = local::open(&config).await?;
+        let site = match &config.site {
+            None => None,
+            Some(directory) => Some(http::Site::open(directory).map_err(CommandError::usage)?),
+        };
+        if self.check {
+            print_text("The configuration and the database are good.")?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let metrics = http::start_metrics().map_err(CommandError::failed)?;
+        let read_only = match &config.fleet.changes {
+            ChangesAllowed::Never(why) => Some(why.clone()),
+            ChangesAllowed::WithWriterRole | ChangesAllowed::WithCallerCredentials => None,
+        };
+        let session = Session {
+            actor: local::local_operator(),
+            read_only,
+            server_version: VERSION.into(),
+            server_commit: build::COMMIT.into(),
+        };
+        let services =
+            Services { fleet: fleet.clone(), lists: Arc::new(ListCache::default()), session: Arc::new(session) };
+        let shutdown = CancellationToken::new();
+        let router = http::router(http::Parts {
+            services,
+            site,
+            metrics,
+            allowed_hosts: config.allowed_hosts.clone(),
+            behind_tls: config.behind_tls,
+            shutdown: shutdown.clone(),
+        });
+        let listener = tokio::net::TcpListener::bind(config.listen).await.map_err(|error| {
+            CommandError::failed(format!(
+                "{} cannot be listened on: {error}. Is another server running there? Choose another with --listen.",
+                config.listen
+            ))
+        })?;
+        let address = listener.local_addr().unwrap_or(config.listen);
+        tracing::info!(server.address = %address, server.commit = build::COMMIT, "listening on http://{address}");
+        let background = tokio::spawn({
+            let (fleet, shutdown) = (fleet.clone(), shutdown.clone());
+            async move {
+                tokio::join!(fleet.clone().run(shutdown.clone()), webhook::send_until(fleet, config.webhooks, shutdown));
+            }
+        });
+        let served = axum::serve(listener, router).with_graceful_shutdown({
+            let shutdown = shutdown.clone();
+            async move {
+                stop_signal().await;
+                tracing::info!("stopping: open requests are finished, changes under way are taken up by the next start");
+                shutdown.cancel();
+            }
+        });
+        served.await.map_err(|error| CommandError::failed(format!("The server failed: {error}")))?;
+        shutdown.cancel();
+        if tokio::time::timeout(SHUTDOWN_PATIENCE, background).await.is_err() {
+            tracing::warn!("background work did not end in time; its rows are taken up by the next start");
+        }
+        fleet.store().close().await;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Without authentication everyone who can connect is the operator, so only this machine may.
+fn only_loopback(listen: SocketAddr) -> Result<(), CommandError> {
+    if listen.ip().is_loopback() {
+        return Ok(());
+    }
+    Err(CommandError::usage(format!(
+        "{listen} can be reached from other machines, and no authentication is configured: everyone who connects would be \
+         the operator. Listen on 127.0.0.1 or [::1], and reach it through `ssh -L` or `kubectl port-forward`."
+    )))
+}
+
+fn start_logging(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("info,tower_http=info,aws_config=warn,aws_smithy_runtime=warn,sqlx=warn"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => builder.init(),
+        LogFormat::Json => builder.json().flatten_event(true).init(),
+    }
+}
+
+/// Waits for Ctrl-C or the signal that an orchestrator sends.
+async fn stop_signal() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut terminate) => {
+                tokio::select! {
+                    _ = interrupt => {}
+                    _ = terminate.recv() => {}
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "SIGTERM cannot be listened for; only Ctrl-C stops the server in order");
+                let _ = interrupt.await;
+            }
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = interrupt.await;
+}

@@ -1,0 +1,75 @@
+//! The layers' order, and the message of each kind of mistake.
+
+use std::io::Write;
+
+use super::*;
+
+fn load(file: &str, variables: &[(&str, &str)], flags: &[(&'static str, &str)]) -> Result<Config, String> {
+    let mut written = tempfile::Builder::new().prefix("tollgate-").suffix(".toml").tempfile().expect("a temporary file");
+    written.write_all(file.as_bytes()).expect("the file is written");
+    let path = written.path().to_path_buf();
+    let flags = Flags {
+        file: Some(path.clone()),
+        values: flags.iter().map(|(key, value)| (*key, (*value).to_owned())).collect(),
+    };
+    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let variables = variables.chain([("TOLLGATE_DATABASE_URL".to_owned(), "sqlite::memory:".to_owned())]);
+    Config::load(flags, variables).map_err(|error| error.to_string().replace(&path.display().to_string(), "tollgate.toml"))
+}
+
+#[test]
+fn flags_win_over_variables_and_variables_over_the_file() {
+    let file = "page_size = 100\n[server]\nlisten = \"127.0.0.1:1\"\n";
+    let from_file = load(file, &[], &[]).expect("a good file");
+    assert_eq!((from_file.fleet.page_size, from_file.listen.port()), (100, 1));
+    let variables = [("TOLLGATE_PAGE_SIZE", "200"), ("TOLLGATE_LISTEN", "127.0.0.1:2")];
+    assert_eq!(load(file, &variables, &[]).expect("good variables").fleet.page_size, 200);
+    let flagged = load(file, &variables, &[("page_size", "300")]).expect("a good flag");
+    assert_eq!((flagged.fleet.page_size, flagged.listen.port()), (300, 2));
+}
+
+#[test]
+fn each_mistake_names_its_place_and_key() {
+    let message = |file: &str| load(file, &[], &[]).expect_err("a mistake");
+    insta::assert_snapshot!(message("\npage_sice = 5\n"), @"tollgate.toml:2: there is no key page_sice; did you mean page_size?");
+    insta::assert_snapshot!(message("page_size = 4\n"), @"tollgate.toml:1: page_size is the number 4; it must be a whole number from 5 to 1000");
+    insta::assert_snapshot!(message("page_size = true\n"), @"tollgate.toml:1: page_size is true; it must be a whole number from 5 to 1000");
+    insta::assert_snapshot!(message("[server]\n\nlisten = \"here\"\n"), @r#"tollgate.toml:3: server.listen is "here"; it must be an address and port such as 127.0.0.1:3000"#);
+    insta::assert_snapshot!(message("[[accounts]]\nid = \"1\"\n"), @"tollgate.toml:2: accounts.id is not a 12-digit account id in quotes");
+    insta::assert_snapshot!(message("[[accounts]]\nalias = \"prod\"\n"), @"tollgate.toml:1: accounts.id is missing");
+    insta::assert_snapshot!(message("[[accounts]]\nid = \"111111111111\"\nrole = \"x\"\n"), @"tollgate.toml:3: there is no key accounts.role");
+    insta::assert_snapshot!(message("refresh_interval = \"often\"\n"), @r#"tollgate.toml:1: refresh_interval is "often"; it must be a duration such as 90s, 5m, 2h or 7d, from 5s to 86400s"#);
+    insta::assert_snapshot!(message("regions = \"eu-west-1\"\n"), @r#"tollgate.toml:1: regions is "eu-west-1"; it must be a list of texts"#);
+    insta::assert_snapshot!(message("stale_after = \"1m\"\n"), @"tollgate.toml:1: stale_after is shorter than refresh_interval, so every copy would be stale");
+    assert!(message("page_size = \n").starts_with("tollgate.toml:1: "));
+}
+
+#[test]
+fn a_bad_variable_or_flag_is_named_as_such() {
+    let variable = load("", &[("TOLLGATE_PAGE_SIZE", "many")], &[]).expect_err("a mistake");
+    insta::assert_snapshot!(variable, @r#"TOLLGATE_PAGE_SIZE: page_size is "many"; it must be a whole number from 5 to 1000"#);
+    let flag = load("", &[], &[("page_size", "0")]).expect_err("a mistake");
+    insta::assert_snapshot!(flag, @r#"--page-size: page_size is "0"; it must be a whole number from 5 to 1000"#);
+    let unknown = load("", &[("TOLLGATE_PAGESIZE", "5")], &[]).expect_err("a mistake");
+    insta::assert_snapshot!(unknown, @"TOLLGATE_PAGESIZE: there is no such variable; did you mean TOLLGATE_PAGE_SIZE?");
+}
+
+#[test]
+fn the_example_file_is_read_and_names_every_key() {
+    let example = include_str!("../../../tollgate.example.toml");
+    for key in KEYS {
+        let name = key.path.rsplit('.').next().unwrap_or(key.path);
+        assert!(
+            example.lines().any(|line| line.trim_start_matches('#').trim_start().starts_with(&format!("{name} ="))),
+            "tollgate.example.toml does not document {}",
+            key.path
+        );
+    }
+    // Uncommented, each example is a valid value. Alternatives, which cannot stand together, have a space after the sign.
+    let uncommented: String = example
+        .lines()
+        .map(|line| line.strip_prefix("#").filter(|rest| !rest.starts_with(' ')).unwrap_or(line))
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    load(&uncommented, &[("TOLLGATE_SECRET_CHAT", "0123456789abcdef")], &[]).expect("the example is valid");
+}

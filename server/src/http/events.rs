@@ -1,0 +1,80 @@
+//! Server-sent events: tells open pages what moved, under the store's sequence numbers, so that a page that was away misses
+//! nothing.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::Response;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::IntoResponse;
+use domain::wire::Moved;
+use fleet::Notice;
+use futures::{Stream, StreamExt};
+use http::{HeaderMap, HeaderValue};
+use tokio_stream::wrappers::BroadcastStream;
+use tokio_util::sync::CancellationToken;
+
+use super::Services;
+
+/// Below the 30 seconds after which CloudFront gives up on a silent origin.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+pub(super) async fn stream(
+    State(services): State<Services>,
+    State(shutdown): State<CancellationToken>,
+    headers: HeaderMap,
+) -> Response {
+    // Listening first: what moves while the missed ones are read is told twice rather than never.
+    let live = BroadcastStream::new(services.fleet.notices());
+    let missed = match last_event_id(&headers) {
+        None => Vec::new(),
+        Some(seq) => services.fleet.notices_after(seq).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "missed events cannot be read; the page is told to look again");
+            vec![everything(&services)]
+        }),
+    };
+    let told = missed.last().and_then(|notice| notice.seq).unwrap_or_default();
+    let live = live.filter_map(move |notice| {
+        let services = services.clone();
+        async move {
+            match notice {
+                Ok(notice) if notice.seq.is_some_and(|seq| seq <= told) => None,
+                Ok(notice) => Some(notice),
+                // The page fell behind: it looks at everything again.
+                Err(_) => Some(everything(&services)),
+            }
+        }
+    });
+    let events = futures::stream::iter(missed).chain(live).map(|notice| Ok(event(&notice)));
+    let events = events.take_until(shutdown.cancelled_owned());
+    let mut response = Sse::new(boxed(events)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
+    // nginx would hold events back until its buffer is full.
+    response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response
+}
+
+fn boxed(
+    events: impl Stream<Item = Result<Event, Infallible>> + Send + 'static,
+) -> futures::stream::BoxStream<'static, Result<Event, Infallible>> {
+    events.boxed()
+}
+
+fn everything(services: &Services) -> Notice {
+    Notice { seq: None, moved: Moved::Fleet { revision: services.fleet.view().revision } }
+}
+
+fn event(notice: &Notice) -> Event {
+    let mut event = Event::default().event("moved");
+    if let Some(seq) = notice.seq {
+        event = event.id(seq.to_string());
+    }
+    event.json_data(&notice.moved).unwrap_or_else(|error| {
+        tracing::error!(%error, "an event cannot be written");
+        Event::default().comment("left out")
+    })
+}
+
+fn last_event_id(headers: &HeaderMap) -> Option<i64> {
+    headers.get("last-event-id")?.to_str().ok()?.parse().ok()
+}

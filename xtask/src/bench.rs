@@ -1,0 +1,40 @@
+//! `cargo xtask bench NAME`: ours and the peers in turn on the same work, as a table and as `target/bench/NAME.json`.
+
+mod fleet;
+mod measure;
+mod report;
+mod stub;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+/// Measure, beside the peers.
+#[derive(clap::Args)]
+pub(crate) struct Bench {
+    #[arg(value_enum)]
+    name: Name,
+    /// Within a minute: the larger page only, and no peer that would have to be installed first
+    #[arg(long)]
+    quick: bool,
+    /// Measure this program instead of a release build
+    #[arg(long)]
+    binary: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Name {
+    /// Listing 10,000 instances
+    Fleet,
+}
+
+impl Bench {
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        match self.name {
+            Name::Fleet => fleet::run(self.quick, self.binary)?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

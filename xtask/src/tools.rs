@@ -1,0 +1,216 @@
+//! The tools that are not Rust: found on the machine, fetched into the tool cache, or named with the command that installs them.
+
+mod apt;
+mod go;
+mod python;
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result, bail};
+use sha2::{Digest, Sha256};
+
+use crate::{paths, process};
+
+pub(crate) use python::environment as python_environment;
+pub(crate) use python::environment_exists as python_environment_exists;
+pub(crate) use python::require as require_python;
+
+const BINARYEN: &str = "132.0.0";
+const AXE_CORE: &str = "4.14.1";
+const MACHETE: &str = "0.9.2";
+
+/// What to do about a tool that comes from the machine's package manager and is not there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// Say how to install it: the machine belongs to a developer.
+    Name,
+    /// Install it, if we are allowed to: the machine is there for the tests.
+    Install,
+}
+
+/// Makes something in the tool cache once. `make` gets the empty directory; a directory that was not finished is made again.
+fn cached(name: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+    let directory = paths::tools().join(name);
+    let complete = directory.join(".complete");
+    if is_cached(name) {
+        return Ok(directory);
+    }
+    fs::create_dir_all(paths::tools())
+        .with_context(|| format!("cannot create {}", paths::tools().display()))?;
+    let lock = File::create(paths::tools().join(format!("{name}.lock")))?;
+    lock.lock().with_context(|| format!("cannot lock {name} in the tool cache"))?;
+    if !complete.exists() {
+        if directory.exists() {
+            fs::remove_dir_all(&directory)?;
+        }
+        fs::create_dir_all(&directory)?;
+        eprintln!("preparing {name} in {}", paths::tools().display());
+        make(&directory).with_context(|| format!("cannot prepare {name}"))?;
+        File::create(&complete)?;
+    }
+    Ok(directory)
+}
+
+/// Whether something was made, and finished.
+fn is_cached(name: &str) -> bool {
+    paths::tools().join(name).join(".complete").exists()
+}
+
+/// The first twelve hex digits of a content's hash: enough to tell versions of a file apart.
+fn fingerprint(content: &[u8]) -> String {
+    hex::encode(&Sha256::digest(content)[..6])
+}
+
+/// A package of the npm registry in the tool cache; returns its own directory.
+fn npm_package(name: &str, version: &str, missing: Missing) -> Result<PathBuf> {
+    let npm = match process::on_path("npm") {
+        Some(npm) => npm,
+        None => apt::provide("npm", &["npm"], missing)?,
+    };
+    let directory = cached(&format!("{name}-{version}"), |directory| {
+        process::output(
+            Command::new(npm)
+                .args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-save", "--prefix"])
+                .arg(directory)
+                .arg(format!("{name}@{version}")),
+        )
+        .map(drop)
+    })?;
+    Ok(directory.join("node_modules").join(name))
+}
+
+/// wasm-opt, as a command to which arguments can be added.
+pub(crate) fn wasm_opt(missing: Missing) -> Result<Command> {
+    if let Some(found) = process::on_path("wasm-opt") {
+        return Ok(Command::new(found));
+    }
+    if process::on_path("npm").is_some() {
+        let mut command = Command::new("node");
+        command.arg(npm_package("binaryen", BINARYEN, missing)?.join("bin/wasm-opt"));
+        return Ok(command);
+    }
+    apt::provide("wasm-opt", &["binaryen"], missing).map(Command::new).context(
+        "wasm-opt makes the bundle a third smaller; install binaryen, or npm, from which it is then fetched",
+    )
+}
+
+/// The accessibility checker that the browser tests load into each page.
+pub(crate) fn axe(missing: Missing) -> Result<PathBuf> {
+    Ok(npm_package("axe-core", AXE_CORE, missing)?.join("axe.min.js"))
+}
+
+/// cargo-machete, built into the tool cache.
+pub(crate) fn machete() -> Result<PathBuf> {
+    let directory = cached(&format!("cargo-machete-{MACHETE}"), |directory| {
+        process::run(
+            crate::cargo::cargo()
+                .args(["install", "--quiet", "--locked", "--version", MACHETE, "cargo-machete", "--root"])
+                .arg(directory),
+        )
+    })?;
+    Ok(directory.join("bin/cargo-machete"))
+}
+
+/// An Open Policy Agent, built from its Go module.
+pub(crate) fn opa(missing: Missing) -> Result<PathBuf> {
+    go::tool("opa", "github.com/open-policy-agent/opa", missing)
+}
+
+/// A browser and its driver.
+pub(crate) struct Browser {
+    pub(crate) chromium: PathBuf,
+    pub(crate) driver: PathBuf,
+}
+
+pub(crate) fn browser(missing: Missing) -> Result<Browser> {
+    let find = |names: &[&str]| names.iter().find_map(|name| process::on_path(name));
+    let chromium = match find(&["chromium", "chromium-browser", "google-chrome"]) {
+        Some(found) => found,
+        None => apt::provide("chromium", &["chromium", "chromium-driver"], missing)?,
+    };
+    let driver = match find(&["chromedriver"]) {
+        Some(found) => found,
+        None => apt::provide("chromedriver", &["chromium-driver"], missing)?,
+    };
+    Ok(Browser { chromium, driver })
+}
+
+/// The directory that holds `initdb` and `postgres`.
+pub(crate) fn postgres(missing: Missing) -> Result<PathBuf> {
+    if let Some(found) = find_postgres() {
+        return Ok(found);
+    }
+    // The package puts its programs outside of PATH; psql, which it brings along, is on it.
+    apt::provide("psql", &["postgresql"], missing)?;
+    find_postgres().context(
+        "PostgreSQL was installed, but neither PATH nor /usr/lib/postgresql holds initdb and postgres",
+    )
+}
+
+fn find_postgres() -> Option<PathBuf> {
+    let complete = |directory: &PathBuf| {
+        ["initdb", "postgres"].iter().all(|name| process::is_executable(&directory.join(name)))
+    };
+    let mut packaged: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path().join("bin"))
+        .filter(complete)
+        .collect();
+    packaged.sort();
+    let on_path =
+        process::on_path("initdb").and_then(|initdb| initdb.parent().map(Path::to_path_buf)).filter(complete);
+    packaged.pop().or(on_path)
+}
+
+/// Adds the compilation target of the browser, if it is not there.
+pub(crate) fn require_wasm_target() -> Result<()> {
+    let sysroot =
+        process::text(Command::new("rustc").current_dir(paths::root()).args(["--print", "sysroot"]))?;
+    if Path::new(&sysroot).join("lib/rustlib/wasm32-unknown-unknown/lib").exists() {
+        return Ok(());
+    }
+    if process::on_path("rustup").is_none() {
+        bail!(
+            "the Rust target wasm32-unknown-unknown is missing, and so is rustup; install Rust with rustup"
+        );
+    }
+    process::run(Command::new("rustup").current_dir(paths::root()).args([
+        "target",
+        "add",
+        "wasm32-unknown-unknown",
+    ]))
+}
+
+/// A C compiler builds SQLite and the TLS library.
+pub(crate) fn require_c_compiler(missing: Missing) -> Result<()> {
+    if ["cc", "gcc", "clang"].iter().any(|name| process::on_path(name).is_some()) {
+        return Ok(());
+    }
+    apt::provide("cc", &["gcc", "libc6-dev"], missing).map(drop)
+}
+
+/// `cargo xtask tools`: every tool of the tests, ready.
+pub(crate) fn list() -> Result<ExitCode> {
+    let missing = Missing::Install;
+    require_c_compiler(missing)?;
+    require_wasm_target()?;
+    let browser = browser(missing)?;
+    let rows = [
+        ("python (moto)", python_environment("moto", &crate::emulator::requirements(), missing)?),
+        ("wasm-opt", PathBuf::from(process::spelled(&wasm_opt(missing)?))),
+        ("opa", opa(missing)?),
+        ("postgres", postgres(missing)?),
+        ("chromium", browser.chromium),
+        ("chromedriver", browser.driver),
+        ("axe-core", axe(missing)?),
+        ("cargo-machete", machete()?),
+    ];
+    for (name, path) in rows {
+        println!("{name:<14} {}", path.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
