@@ -1,14 +1,14 @@
 //! The few things asked of the browser beyond the view; each answers sensibly where the browser refuses.
 
 use crate::format::joined;
-use jiff::Timestamp;
+use domain::time::Timestamp;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::closure::Closure;
 
 /// The time of the browser's clock.
 pub(crate) fn now() -> Timestamp {
-    Timestamp::from_millisecond(js_sys::Date::now() as i64).unwrap_or_default()
+    Timestamp::from_second((js_sys::Date::now() / 1000.0) as i64).unwrap_or_default()
 }
 
 /// A value that the browser keeps for this site; storage may be forbidden, which reads as nothing stored.

@@ -1,6 +1,9 @@
 //! What the server answered, as signals: kept while it is asked again, so that nothing flickers, and never out of order.
 
+use std::any::Any;
+use std::marker::PhantomData;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::{AbortHandle, abortable};
@@ -8,6 +11,7 @@ use leptos::prelude::*;
 
 use crate::api::ApiError;
 use crate::live::Live;
+use crate::reading::{Reading, effect};
 
 /// How long to wait before asking again when the server could not be reached.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -17,7 +21,7 @@ pub(crate) type Request<T> = Pin<Box<dyn Future<Output = Result<T, ApiError>>>>;
 
 /// An answer with its state. The value stays while a newer one is fetched and when that fails.
 pub(crate) struct Fetched<T: Send + Sync + 'static> {
-    pub(crate) value: RwSignal<Option<T>>,
+    pub(crate) value: Answer<T>,
     pub(crate) error: RwSignal<Option<ApiError>>,
     pub(crate) loading: RwSignal<bool>,
     attempt: RwSignal<u32>,
@@ -37,10 +41,74 @@ impl<T: Send + Sync + 'static> Fetched<T> {
         self.attempt.update(|attempt| *attempt += 1);
     }
 
+    fn take(self, answer: Result<T, ApiError>)
+    where
+        T: PartialEq,
+    {
+        self.loading.set(false);
+        match answer {
+            Ok(value) => {
+                if self.value.reading_untracked(|known| *known != Some(&value)) {
+                    self.value.set(Some(value));
+                }
+                if self.error.reading_untracked(Option::is_some) {
+                    self.error.set(None);
+                }
+            }
+            Err(error) => {
+                let again = matches!(error, ApiError::Offline | ApiError::Unavailable { .. });
+                self.error.set(Some(error));
+                if again {
+                    let attempt = self.attempt;
+                    // The page may be gone by then, which `try_` minds.
+                    let retry = move || {
+                        attempt.try_update(|attempt| *attempt += 1);
+                    };
+                    set_timeout(retry, RETRY_AFTER);
+                }
+            }
+        }
+    }
+
     /// Forgets the value, for a page that turns to another subject.
     pub(crate) fn clear(self) {
         self.value.set(None);
         self.error.set(None);
+    }
+}
+
+/// The last value, if any. It is kept without its type, so that the reactive graph is compiled for one kind of value and not
+/// for each answer.
+pub(crate) struct Answer<T> {
+    erased: RwSignal<Option<Arc<dyn Any + Send + Sync>>>,
+    kind: PhantomData<fn() -> T>,
+}
+
+impl<T> Clone for Answer<T> {
+    fn clone(&self) -> Answer<T> {
+        *self
+    }
+}
+
+impl<T> Copy for Answer<T> {}
+
+impl<T: Send + Sync + 'static> Answer<T> {
+    /// Reads the value, subscribing to it.
+    pub(crate) fn reading<R>(self, read: impl FnOnce(&Option<&T>) -> R) -> R {
+        self.erased.reading(|erased| read(&erased.as_ref().and_then(|value| value.downcast_ref())))
+    }
+
+    /// Reads the value without subscribing to it.
+    pub(crate) fn reading_untracked<R>(self, read: impl FnOnce(&Option<&T>) -> R) -> R {
+        self.erased.reading_untracked(|erased| read(&erased.as_ref().and_then(|value| value.downcast_ref())))
+    }
+
+    pub(crate) fn is_known(self) -> bool {
+        self.erased.reading(Option::is_some)
+    }
+
+    fn set(self, value: Option<T>) {
+        self.erased.set(value.map(|value| -> Arc<dyn Any + Send + Sync> { Arc::new(value) }));
     }
 }
 
@@ -58,57 +126,42 @@ where
     T: PartialEq + Send + Sync + 'static,
 {
     let fetched = Fetched {
-        value: RwSignal::new(None),
+        value: Answer { erased: RwSignal::new(None), kind: PhantomData },
         error: RwSignal::new(None),
         loading: RwSignal::new(true),
         attempt: RwSignal::new(0),
     };
     let live = expect_context::<Live>();
-    Effect::new(move |running: Option<Option<AbortHandle>>| {
+    let running = StoredValue::new(None::<AbortHandle>);
+    effect(move || {
         fetched.attempt.track();
-        if let Some(Some(running)) = running {
+        if let Some(running) = running.get_value() {
             running.abort();
         }
-        let Some(request) = request() else {
-            fetched.loading.set(false);
-            return None;
-        };
-        let (request, handle) = abortable(request);
-        on_cleanup({
-            let handle = handle.clone();
-            move || handle.abort()
-        });
-        fetched.loading.set(true);
-        leptos::task::spawn_local(async move {
-            let Ok(answer) = request.await else { return };
-            // The owner may be gone by now, which `try_` tells and panics would not forgive.
-            let _ = fetched.loading.try_set(false);
-            live.note(answer.as_ref().err());
-            match answer {
-                Ok(value) => {
-                    let same = fetched.value.try_with_untracked(|known| known.as_ref() == Some(&value));
-                    if same == Some(false) {
-                        fetched.value.try_set(Some(value));
-                    }
-                    if fetched.error.try_with_untracked(Option::is_some) == Some(true) {
-                        fetched.error.try_set(None);
-                    }
-                }
-                Err(error) => {
-                    let again = matches!(error, ApiError::Offline | ApiError::Unavailable { .. });
-                    fetched.error.try_set(Some(error));
-                    if again {
-                        set_timeout(
-                            move || {
-                                fetched.attempt.try_update(|attempt| *attempt += 1);
-                            },
-                            RETRY_AFTER,
-                        );
-                    }
-                }
-            }
-        });
-        Some(handle)
+        let request = request();
+        fetched.loading.set(request.is_some());
+        if let Some(request) = request {
+            running.set_value(Some(spawn(Box::pin(async move {
+                let answer = request.await;
+                live.note(answer.as_ref().err());
+                fetched.take(answer);
+            }))));
+        }
+    });
+    on_cleanup(move || {
+        if let Some(Some(running)) = running.try_get_value() {
+            running.abort();
+        }
     });
     fetched
+}
+
+/// Runs a boxed task that can be aborted, and through it the request that it waits for.
+pub(crate) fn spawn(task: Pin<Box<dyn Future<Output = ()>>>) -> AbortHandle {
+    let (task, handle) = abortable(task);
+    leptos::task::spawn_local(async move {
+        // An aborted task has nothing to tell.
+        let _ = task.await;
+    });
+    handle
 }

@@ -1,6 +1,6 @@
 //! Numbers and times as people read them; integers only, so that no float formatting is linked into the Wasm.
 
-use jiff::Timestamp;
+use domain::time::Timestamp;
 
 /// The parts as one text; the formatting machinery of `format!` is not needed for that, nor wanted in the Wasm.
 pub fn joined(parts: &[&str]) -> String {

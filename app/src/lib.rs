@@ -1,6 +1,9 @@
 //! What the browser shows: pages, primitives and the server functions they call.
 
-#![cfg_attr(feature = "csr", expect(unreachable_pub, reason = "`#[component]` makes an item public whatever it was"))]
+#![cfg_attr(
+    feature = "csr",
+    expect(unreachable_pub, reason = "`#[component]` makes an item public whatever it was")
+)]
 
 pub mod api;
 pub mod format;
@@ -18,6 +21,8 @@ mod pages;
 mod problem;
 #[cfg(feature = "csr")]
 mod query_field;
+#[cfg(feature = "csr")]
+mod reading;
 #[cfg(feature = "csr")]
 mod route_announcer;
 #[cfg(feature = "csr")]

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use domain::time::Timestamp;
 use domain::wire::Moved;
-use jiff::Timestamp;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 

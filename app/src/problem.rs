@@ -6,6 +6,7 @@ use crate::api::ApiError;
 use crate::browser;
 use crate::fetched::Fetched;
 use crate::format::joined;
+use crate::reading::Reading;
 use crate::ui::{Banner, Button, Skeleton, Tone};
 
 /// An error as a banner, with the button that may help.
@@ -58,8 +59,7 @@ pub(crate) fn show<T: Send + Sync + 'static>(
 ) -> AnyView {
     let problem = move || {
         fetched.error.get().map(|error| {
-            let instead =
-                if fetched.value.with(Option::is_some) { "Shown below is the last answer." } else { "" };
+            let instead = if fetched.value.is_known() { "Shown below is the last answer." } else { "" };
             view! { <Problem error retry=Box::new(move || fetched.retry()) instead /> }
         })
     };
@@ -77,9 +77,9 @@ pub(crate) fn part<T: Send + Sync + 'static>(
     content: impl Fn(&T) -> AnyView + Send + 'static,
 ) -> AnyView {
     let content = move || {
-        fetched.value.with(|value| match value {
+        fetched.value.reading(|value| match value {
             Some(value) => content(value),
-            None if fetched.error.with(Option::is_some) => ().into_any(),
+            None if fetched.error.reading(Option::is_some) => ().into_any(),
             None => view! { <Skeleton lines=skeleton_lines /> }.into_any(),
         })
     };

@@ -11,6 +11,7 @@ use crate::browser;
 use crate::fetched::{Request, fetched_when};
 use crate::format::joined;
 use crate::paths;
+use crate::reading::Reading;
 
 /// The text of the search field; on the fleet list it is the filter, elsewhere Enter takes it there.
 #[derive(Clone, Copy)]
@@ -25,7 +26,7 @@ impl Search {
 
     /// The text, when it is in the query language.
     pub(crate) fn usable(self) -> Option<String> {
-        self.text.with(|text| Query::parse(text).is_ok().then(|| text.clone()))
+        self.text.reading(|text| Query::parse(text).is_ok().then(|| text.clone()))
     }
 
     /// As [`Search::usable`], outside reactive code.
@@ -34,7 +35,7 @@ impl Search {
     }
 
     fn mistake(self) -> Option<QueryError> {
-        self.text.with(|text| Query::parse(text).err())
+        self.text.reading(|text| Query::parse(text).err())
     }
 }
 
@@ -58,13 +59,13 @@ pub(crate) fn QueryField() -> AnyView {
             return Vec::new();
         }
         let (text, cursor) = (search.text.get(), cursor.get());
-        vocabulary.value.with(|known| match known {
+        vocabulary.value.reading(|known| match known {
             Some(known) => complete(&text, cursor, known),
             None => complete(&text, cursor, &domain::query::Vocabulary::default()),
         })
     });
     let mistake = Memo::new(move |_| search.mistake());
-    let expanded = Memo::new(move |_| offers.with(|offers| !offers.is_empty()));
+    let expanded = Memo::new(move |_| offers.reading(|offers| !offers.is_empty()));
 
     focus_on_slash(input);
 
@@ -80,7 +81,7 @@ pub(crate) fn QueryField() -> AnyView {
         read_cursor();
     };
     let accept = move |offer: Completion| {
-        let (text, end) = search.text.with_untracked(|text| accepted(text, &offer));
+        let (text, end) = search.text.reading_untracked(|text| accepted(text, &offer));
         search.text.set(text.clone());
         active.set(None);
         cursor.set(end);
@@ -93,7 +94,7 @@ pub(crate) fn QueryField() -> AnyView {
     };
     let step = move |forward: bool| {
         open.set(true);
-        let count = offers.with_untracked(Vec::len);
+        let count = offers.reading_untracked(Vec::len);
         if count > 0 {
             active.update(|active| {
                 *active = Some(match (*active, forward) {
@@ -115,7 +116,7 @@ pub(crate) fn QueryField() -> AnyView {
             event.prevent_default();
             let chosen = active
                 .get_untracked()
-                .and_then(|index| offers.with_untracked(|offers| offers.get(index).cloned()));
+                .and_then(|index| offers.reading_untracked(|offers| offers.get(index).cloned()));
             if let Some(offer) = chosen {
                 return accept(offer);
             }
@@ -170,7 +171,7 @@ pub(crate) fn QueryField() -> AnyView {
     };
     let marked = move || {
         let mistake = mistake.get()?;
-        Some(search.text.with(|text| {
+        Some(search.text.reading(|text| {
             let (before, inside) = split(text, mistake.start, mistake.end);
             view! { <span>{before}</span> <mark>{inside}</mark> }
         }))
@@ -189,8 +190,8 @@ pub(crate) fn QueryField() -> AnyView {
                         aria-expanded=move || if expanded.get() { "true" } else { "false" }
                         aria-controls=move || expanded.get().then_some("completions")
                         aria-activedescendant=move || active.get().filter(|_| expanded.get()).map(option_id)
-                        aria-invalid=move || mistake.with(Option::is_some).then_some("true")
-                        aria-describedby=move || mistake.with(Option::is_some).then_some("search-problem")
+                        aria-invalid=move || mistake.reading(Option::is_some).then_some("true")
+                        aria-describedby=move || mistake.reading(Option::is_some).then_some("search-problem")
                         placeholder="verdict:allows-v1 region:eu-west-1 name or id…"
                         autocomplete="off"
                         autocapitalize="off"

@@ -4,15 +4,17 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 use wasm_bindgen::JsCast;
 
+use crate::reading::on_change;
+
 /// Acts on a change of the path alone: a filter in the query string changes while someone types. The first page is left
 /// to the browser, which announces it itself.
 #[component]
 pub(crate) fn RouteAnnouncer() -> AnyView {
     let path = use_location().pathname;
     let message = RwSignal::new(String::new());
-    Effect::new(move |before: Option<String>| {
-        let path = path.get();
-        if before.is_some_and(|before| before != path) {
+    on_change(
+        move || path.track(),
+        move || {
             // The page stands in the document by the next frame.
             request_animation_frame(move || {
                 let Ok(Some(heading)) = document().query_selector("main h1") else { return };
@@ -22,8 +24,7 @@ pub(crate) fn RouteAnnouncer() -> AnyView {
                     let _ = heading.focus();
                 }
             });
-        }
-        path
-    });
+        },
+    );
     view! { <div class="sr" role="status" aria-live="polite">{move || message.get()}</div> }.into_any()
 }

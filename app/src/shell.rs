@@ -87,13 +87,13 @@ fn Navigation() -> AnyView {
     let Session(session) = expect_context();
     let Sources(sources) = expect_context();
     let instances = move || {
-        sources.value.with(|rows| {
+        sources.value.reading(|rows| {
             let rows = rows.as_ref()?;
             Some(format::count(rows.iter().map(|row| row.summary.total).sum::<u32>()))
         })
     };
     let accounts = move || {
-        sources.value.with(|rows| {
+        sources.value.reading(|rows| {
             let mut accounts: Vec<&str> = rows.as_ref()?.iter().map(|row| &*row.status.key.account).collect();
             accounts.sort_unstable();
             accounts.dedup();
@@ -116,13 +116,13 @@ fn Navigation() -> AnyView {
     };
     view! {
         <div class="nav">
+            <nav aria-label="Main">
             <div class="brand">
                 <svg width="20" height="20" viewBox="0 0 20 20" fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" aria-hidden="true">
                     <path d="M4 18V5M4 8h12M16 8v3M9 8v2" />
                 </svg>
                 <span>"Tollgate"</span>
             </div>
-            <nav aria-label="Main">
                 {item(paths::OVERVIEW, "Overview", None)}
                 <p class="nav-group">"Fleet"</p>
                 {item(paths::FLEET, "Instances", Some(Signal::derive(instances)))}
@@ -136,7 +136,7 @@ fn Navigation() -> AnyView {
                 {move || {
                     session
                         .value
-                        .with(|session| {
+                        .reading(|session| {
                             session
                                 .as_ref()
                                 .map(|session| {
@@ -162,8 +162,8 @@ fn Freshness() -> AnyView {
         LiveState::Reconnecting => view! { <Pill tone=Tone::Unknown label="reconnecting" /> },
     };
     let pills = move || {
-        sources.value.with(|rows| {
-            let rows = rows.as_deref().unwrap_or_default();
+        sources.value.reading(|rows| {
+            let rows = rows.map_or(&[][..], Vec::as_slice);
             let states =
                 |wanted: &[SourceState]| rows.iter().filter(|row| wanted.contains(&row.state)).count() as u32;
             let live = states(&[SourceState::Live]);
@@ -197,7 +197,7 @@ fn Banners() -> AnyView {
         live.incompatible.get()
             || session
                 .value
-                .with(|session| session.as_ref().is_some_and(|session| session.api != API_VERSION))
+                .reading(|session| session.as_ref().is_some_and(|session| session.api != API_VERSION))
     };
     let reload = move || {
         incompatible().then(|| {

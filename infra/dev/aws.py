@@ -31,9 +31,22 @@ import warnings
 from werkzeug.serving import make_server
 
 import corrections
+from corrections.cbor import CborCalls
 import seed
+from corrections import fleet as held
+from corrections.calls import STEERING
+from corrections.metadata import set_defaults
 
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+
+
+class Quiet(MotoRequestHandler):
+    """One connection serves many calls, as AWS's do, and a line per call on the terminal hides what matters."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_request(self, code="-", size="-"):
+        pass
 
 
 class Control:
@@ -47,7 +60,7 @@ class Control:
             "fail": self.fail,
             "defaults": self.defaults,
             "instance": self.instance,
-            "calls": lambda body: dict(corrections.STEERING.calls),
+            "calls": lambda body: dict(STEERING.calls),
         }
 
     def __call__(self, environ, start_response):
@@ -75,19 +88,19 @@ class Control:
         return {"instances": seed.plant(body.get("seed", "dev"), body.get("instances"))}
 
     def applied(self, body):
-        corrections.STEERING.describes_until_applied = int(body["describes"])
+        STEERING.describes_until_applied = int(body["describes"])
         return {}
 
     def fail(self, body):
-        corrections.STEERING.set_fault(body)
+        STEERING.set_fault(body)
         return {}
 
     def defaults(self, body):
         account, region = body.pop("account"), body.pop("region")
-        return corrections.set_defaults(account, region, body)
+        return set_defaults(account, region, body)
 
     def instance(self, body):
-        return corrections.change_instance(body.pop("account"), body.pop("region"), body.pop("instance_id"), body)
+        return held.change_instance(body.pop("account"), body.pop("region"), body.pop("instance_id"), body)
 
 
 def fleet():
@@ -99,10 +112,10 @@ def fleet():
             "instance_id": instance.id,
             "state": instance.state,
             "name": backend.tags.get(instance.id, {}).get("Name"),
-            "metadata_options": corrections.options_of(instance),
+            "metadata_options": held.options_of(instance),
         }
-        for account, region, backend in corrections.ec2_accounts()
-        for instance in corrections.instances_of(backend)
+        for account, region, backend in held.ec2_accounts()
+        for instance in held.instances_of(backend)
     ]
 
 
@@ -124,8 +137,8 @@ def main():
     warnings.filterwarnings("ignore", message=".*does not match an error shape.*")
     corrections.apply()
     instances = seed.plant(arguments.seed, arguments.instances)
-    application = Control(DomainDispatcherApplication(create_backend_app))
-    server = make_server("127.0.0.1", arguments.port, application, threaded=True, request_handler=corrections.Quiet)
+    application = Control(CborCalls(DomainDispatcherApplication(create_backend_app)))
+    server = make_server("127.0.0.1", arguments.port, application, threaded=True, request_handler=Quiet)
     if arguments.exit_with_stdin:
         threading.Thread(target=leave_with_parent, daemon=True).start()
     print(json.dumps({"url": f"http://127.0.0.1:{server.port}", "instances": instances}), flush=True)

@@ -10,7 +10,7 @@ import datetime
 import hashlib
 import random
 
-import corrections
+from corrections.metrics import put_series
 
 from moto.core.utils import utcnow
 from moto.ec2 import ec2_backends
@@ -144,9 +144,9 @@ def plant_usage(dice, now, account, region, instance, age, usage):
         points = [(at, float(dice.randint(1, 40)) if dice.random() < calls else 0.0) for at, _ in silent]
         last = len(points) - dice.randint(1, 12)
         points[max(last, 0)] = (points[max(last, 0)][0], float(dice.randint(1, 12)))
-    corrections.put_series(account, region, "MetadataNoToken", instance.id, points)
+    put_series(account, region, "MetadataNoToken", instance.id, points)
     if instance.metadata_options.http_tokens == "required":
-        corrections.put_series(account, region, "MetadataNoTokenRejected", instance.id, silent)
+        put_series(account, region, "MetadataNoTokenRejected", instance.id, silent)
 
 
 HOURS = {}

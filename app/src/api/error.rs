@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// The error of every server function. Each variant has one HTTP status.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[serde(rename_all = "kebab-case", tag = "error")]
+#[serde(rename_all = "kebab-case")]
 pub enum ApiError {
     /// 400: an argument cannot be used.
     #[error("{message}")]

@@ -17,7 +17,7 @@ pub(crate) fn Accounts() -> AnyView {
     browser::set_title("Accounts");
     let Sources(sources) = expect_context();
     let line = move || {
-        sources.value.with(|rows| {
+        sources.value.reading(|rows| {
             let rows = rows.as_ref()?;
             let live = rows.iter().filter(|row| row.state == SourceState::Live).count() as u32;
             Some(joined(&[

@@ -12,6 +12,7 @@ use crate::format;
 use crate::live::Live;
 use crate::paths::{self, AuditFilter, Export};
 use crate::problem::{Problem, show};
+use crate::reading::{Reading, effect};
 use crate::ui::{Button, Empty, Heading, Pill, Time, Tone};
 
 /// Entries that one request asks for.
@@ -23,7 +24,7 @@ pub(crate) fn Audit() -> AnyView {
     let live: Live = expect_context();
     let query = use_query_map();
     let filter = Memo::new(move |_| {
-        query.with(|query| {
+        query.reading(|query| {
             let value = |name| query.get(name).unwrap_or_default();
             AuditFilter {
                 text: value("text"),
@@ -40,7 +41,7 @@ pub(crate) fn Audit() -> AnyView {
     let older = RwSignal::new(Vec::<AuditEntry>::new());
     let older_error = RwSignal::new(None::<ApiError>);
     let at_end = RwSignal::new(false);
-    Effect::new(move |_| {
+    effect(move || {
         filter.track();
         older.set(Vec::new());
         older_error.set(None);
@@ -48,9 +49,9 @@ pub(crate) fn Audit() -> AnyView {
     });
     let more = move || {
         let last = |entries: &[AuditEntry]| entries.last().map(|entry| entry.seq);
-        let before = older
-            .with_untracked(|entries| last(entries))
-            .or_else(|| newest.value.with_untracked(|entries| last(entries.as_deref().unwrap_or_default())));
+        let before = older.reading_untracked(|entries| last(entries)).or_else(|| {
+            newest.value.reading_untracked(|entries| last(entries.map_or(&[][..], Vec::as_slice)))
+        });
         let asked = filter.get_untracked();
         leptos::task::spawn_local(async move {
             let answer = page(asked.clone(), before.unwrap_or(0)).await;
@@ -72,9 +73,9 @@ pub(crate) fn Audit() -> AnyView {
         !at_end.get()
             && newest
                 .value
-                .with(|entries| entries.as_ref().is_some_and(|entries| entries.len() as u32 == PAGE))
+                .reading(|entries| entries.as_ref().is_some_and(|entries| entries.len() as u32 == PAGE))
     };
-    let list = move || older.with(|entries| entries.iter().map(entry_view).collect_view());
+    let list = move || older.reading(|entries| entries.iter().map(entry_view).collect_view());
     view! {
         <Heading title="Audit">"Every change that was asked for, newest first."</Heading>
         <Filter filter />
@@ -110,14 +111,14 @@ fn Filter(filter: Memo<AuditFilter>) -> AnyView {
         view! {
             <label class="field">
                 <span>{label}</span>
-                <input type="search" prop:value=move || filter.with(|filter| value(filter).clone()) on:change=input />
+                <input type="search" prop:value=move || filter.reading(|filter| value(filter).clone()) on:change=input />
             </label>
         }
     };
     let actions = AuditAction::ALL
         .into_iter()
         .map(|action| {
-            let selected = move || filter.with(|filter| filter.action == action.as_str());
+            let selected = move || filter.reading(|filter| filter.action == action.as_str());
             view! { <option value=action.as_str() selected=selected>{action.label()}</option> }
         })
         .collect_view();
@@ -126,7 +127,7 @@ fn Filter(filter: Memo<AuditFilter>) -> AnyView {
         change.with_value(|change| change(&|filter| filter.action = chosen.clone()));
     };
     let export = move |export: Export, label: &'static str| {
-        view! { <a class="btn" download="" href=move || filter.with(|filter| paths::audit_export(export, filter))>{label}</a> }
+        view! { <a class="btn" download="" href=move || filter.reading(|filter| paths::audit_export(export, filter))>{label}</a> }
     };
     view! {
         <form class="filters" role="search" aria-label="Audit log" on:submit=|event| event.prevent_default()>
@@ -134,7 +135,7 @@ fn Filter(filter: Memo<AuditFilter>) -> AnyView {
             <label class="field">
                 <span>"Action"</span>
                 <select on:change=select>
-                    <option value="" selected=move || filter.with(|filter| filter.action.is_empty())>"Any"</option>
+                    <option value="" selected=move || filter.reading(|filter| filter.action.is_empty())>"Any"</option>
                     {actions}
                 </select>
             </label>
@@ -153,7 +154,7 @@ fn first_page(entries: &[AuditEntry], filter: Memo<AuditFilter>) -> AnyView {
     if !entries.is_empty() {
         return view! { <div class="audit">{entries.iter().map(entry_view).collect_view()}</div> }.into_any();
     }
-    let narrowed = filter.with_untracked(|filter| *filter != AuditFilter::default());
+    let narrowed = filter.reading_untracked(|filter| *filter != AuditFilter::default());
     let empty = if narrowed {
         view! {
             <Empty title="No entry matches" text="Nothing in the log matches the filter.">

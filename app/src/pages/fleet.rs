@@ -27,6 +27,7 @@ use crate::format::joined;
 use crate::paths::{self, Export};
 use crate::problem::Problem;
 use crate::query_field::Search;
+use crate::reading::{Reading, effect, on_change};
 use crate::shell::Sources;
 use crate::ui::{Button, Dialog, Empty, Heading, Kind, Time, Toasts, copy_text};
 
@@ -46,12 +47,14 @@ pub(crate) fn Fleet() -> AnyView {
     let rows = Rows::new(q, Memo::new(move |_| sort.get().to_string()));
     let selection = Selection::new();
     // A selection of "all that match" means other instances once the query is another.
-    Effect::new(move |before: Option<()>| {
-        q.track();
-        if before.is_some() && selection.0.with_untracked(|selected| *selected == Selected::AllMatching) {
-            selection.clear();
-        }
-    });
+    on_change(
+        move || q.track(),
+        move || {
+            if selection.0.reading_untracked(|selected| *selected == Selected::AllMatching) {
+                selection.clear();
+            }
+        },
+    );
     let compact = RwSignal::new(browser::stored("density").as_deref() == Some("compact"));
     let navigate = use_navigate();
     let open = Callback::new(move |row: Arc<ListRow>| {
@@ -59,17 +62,16 @@ pub(crate) fn Fleet() -> AnyView {
     });
     let table = Table { rows, columns, sort, selection, compact, open };
 
-    let summary = Memo::new(move |_| {
-        sources.value.with(|rows| total(rows.as_deref().unwrap_or_default()))
-    });
+    let summary =
+        Memo::new(move |_| sources.value.reading(|rows| total(rows.map_or(&[][..], Vec::as_slice))));
     let state_line = move || {
-        let known = sources.value.with(Option::is_some);
-        if known { summary.with(sentence) } else { "Counting…".into() }
+        let known = sources.value.is_known();
+        if known { summary.reading(sentence) } else { "Counting…".into() }
     };
-    let stale = move || sources.value.with(|rows| stale_banner(rows.as_deref().unwrap_or_default()));
+    let stale = move || sources.value.reading(|rows| stale_banner(rows.map_or(&[][..], Vec::as_slice)));
     let problem = move || {
         rows.error.get().filter(|error| !matches!(error, ApiError::BadQuery { .. })).map(|error| {
-            let instead = if rows.state.with_untracked(Option::is_some) {
+            let instead = if rows.state.reading_untracked(Option::is_some) {
                 "Shown below are the last rows."
             } else {
                 ""
@@ -102,8 +104,8 @@ fn follow_url(search: Search, sort: RwSignal<Sort>, columns: RwSignal<Vec<Column
     let written = StoredValue::new(None::<String>);
     let timer = StoredValue::new(None::<TimeoutHandle>);
 
-    Effect::new(move |_| {
-        let (q, order, names) = query.with(|query| {
+    effect(move || {
+        let (q, order, names) = query.reading(|query| {
             let value = |name| query.get(name).unwrap_or_default();
             (value("q"), value("sort"), value("cols"))
         });
@@ -116,12 +118,12 @@ fn follow_url(search: Search, sort: RwSignal<Sort>, columns: RwSignal<Vec<Column
         set_if_changed(sort, Sort::parse(&order).unwrap_or_default());
         set_if_changed(columns, columns::parse(&names));
     });
-    Effect::new(move |_| {
+    effect(move || {
         let order = Some(sort.get()).filter(|sort| *sort != Sort::default()).map(|sort| sort.to_string());
         let url = paths::fleet_list(
             &search.text.get(),
             &order.unwrap_or_default(),
-            &columns.with(|columns| columns::names(columns)),
+            &columns.reading(|columns| columns::names(columns)),
         );
         if let Some(timer) = timer.get_value() {
             timer.clear();
@@ -146,7 +148,7 @@ fn follow_url(search: Search, sort: RwSignal<Sort>, columns: RwSignal<Vec<Column
 }
 
 fn set_if_changed<T: PartialEq + Send + Sync + 'static>(signal: RwSignal<T>, value: T) {
-    if signal.with_untracked(|known| *known != value) {
+    if signal.reading_untracked(|known| *known != value) {
         signal.set(value);
     }
 }
@@ -162,7 +164,7 @@ fn Toolbar(table: Table) -> AnyView {
 
     let choices = columns::choices()
         .map(|column| {
-            let shown = move || columns.with(|columns| columns.contains(&column));
+            let shown = move || columns.reading(|columns| columns.contains(&column));
             let change = move |_| columns.update(|columns| *columns = columns::toggled(columns, column));
             view! {
                 <label class="choice">
@@ -177,7 +179,9 @@ fn Toolbar(table: Table) -> AnyView {
         browser::store("density", if compact.get_untracked() { "compact" } else { "normal" });
     };
     let export = move |export: Export| {
-        let href = move || paths::fleet_export(export, &search.usable().unwrap_or_default(), &sort.get().to_string());
+        let href = move || {
+            paths::fleet_export(export, &search.usable().unwrap_or_default(), &sort.get().to_string())
+        };
         let label = match export {
             Export::Csv => "CSV",
             Export::Json => "JSON",

@@ -17,6 +17,7 @@ use crate::format::joined;
 use crate::live::Live;
 use crate::paths;
 use crate::problem::{part, show};
+use crate::reading::{Reading, effect, on_change};
 use crate::shell::Session;
 use crate::ui::{Banner, Button, CopyButton, Kind, Panel, SourcePill, Time, Tone, VerdictPill, verdict_tone};
 
@@ -34,7 +35,7 @@ pub(crate) fn Instance() -> AnyView {
     let Session(session) = expect_context();
     let params = use_params_map();
     let subject = Memo::new(move |_| {
-        params.with(|params| {
+        params.reading(|params| {
             let value = |name| params.get(name).unwrap_or_default();
             Subject { account: value("account"), region: value("region"), instance_id: value("id") }
         })
@@ -45,18 +46,14 @@ pub(crate) fn Instance() -> AnyView {
         let Subject { account, region, instance_id } = subject.get();
         Box::pin(api::instance_detail(account, region, instance_id))
     });
-    Effect::new(move |before: Option<()>| {
-        subject.with(|subject| browser::set_title(&subject.instance_id));
-        if before.is_some() {
-            detail.clear();
-        }
-    });
+    effect(move || subject.reading(|subject| browser::set_title(&subject.instance_id)));
+    on_change(move || subject.track(), move || detail.clear());
 
     let name = move || {
         let named = detail
             .value
-            .with(|detail| detail.as_ref().and_then(|detail| detail.instance.name().map(str::to_owned)));
-        named.unwrap_or_else(|| subject.with(|subject| subject.instance_id.clone()))
+            .reading(|detail| detail.as_ref().and_then(|detail| detail.instance.name().map(str::to_owned)));
+        named.unwrap_or_else(|| subject.reading(|subject| subject.instance_id.clone()))
     };
     let intent = RwSignal::new(Intent::Enforce);
     let dialog_open = RwSignal::new(false);
@@ -66,14 +63,14 @@ pub(crate) fn Instance() -> AnyView {
     });
     let enforce_disabled = Signal::derive(move || {
         let read_only =
-            session.value.with(|session| session.as_ref().and_then(|session| session.read_only.clone()));
-        detail.value.with(|detail| match detail {
+            session.value.reading(|session| session.as_ref().and_then(|session| session.read_only.clone()));
+        detail.value.reading(|detail| match detail {
             None => Some("The instance is still being read.".to_owned()),
             Some(detail) => detail.enforce_disabled.clone().or(read_only),
         })
     });
     let command = Signal::derive(move || {
-        subject.with(|subject| {
+        subject.reading(|subject| {
             let Subject { account, region, instance_id } = subject;
             joined(&["tollgate fleet enforce ", instance_id, " --account ", account, " --region ", region])
         })
@@ -84,13 +81,13 @@ pub(crate) fn Instance() -> AnyView {
                 <a class="link" href=paths::FLEET>"Instances"</a>
                 <h1 tabindex="-1">{name}</h1>
                 <div class="sub">
-                    <code>{move || subject.with(|subject| subject.instance_id.clone())}</code>
+                    <code>{move || subject.reading(|subject| subject.instance_id.clone())}</code>
                     " "
                     <CopyButton
-                        text=Signal::derive(move || subject.with(|subject| subject.instance_id.clone()))
+                        text=Signal::derive(move || subject.reading(|subject| subject.instance_id.clone()))
                         what="instance id"
                     />
-                    {move || subject.with(|subject| joined(&[" ", &subject.account, " · ", &subject.region]))}
+                    {move || subject.reading(|subject| joined(&[" ", &subject.account, " · ", &subject.region]))}
                 </div>
             </div>
             <div class="acts">
@@ -103,13 +100,13 @@ pub(crate) fn Instance() -> AnyView {
                 />
             </div>
         </div>
-        {move || enforce_disabled.get().filter(|_| detail.value.with(Option::is_some)).map(|why| {
+        {move || enforce_disabled.get().filter(|_| detail.value.is_known()).map(|why| {
             view! { <p class="mut">"Enforcing is not offered: " {why}</p> }
         })}
         <ChangeDialog open=dialog_open intent subject />
         {show(detail, 2, banners)}
         // The panels that ask AWS stand outside of what is built anew with each answer, or they would ask again each time.
-        <div class="split" hidden=move || detail.value.with(Option::is_none) && detail.error.with(Option::is_some)>
+        <div class="split" hidden=move || !detail.value.is_known() && detail.error.reading(Option::is_some)>
             <div class="column">{part(detail, 10, move |detail| state(detail, open))}</div>
             <div class="column">
                 {part(detail, 8, identity)}
@@ -148,7 +145,8 @@ fn banners(detail: &InstanceDetail) -> AnyView {
 }
 
 fn state(detail: &InstanceDetail, open: Callback<Intent>) -> AnyView {
-    let pill = view! { <VerdictPill verdict=detail.verdict managed=detail.instance.is_managed() /> }.into_any();
+    let pill =
+        view! { <VerdictPill verdict=detail.verdict managed=detail.instance.is_managed() /> }.into_any();
     let options = facts::options(detail);
     let policy = facts::policy(&detail.policy);
     let changes = changes::changes(&detail.changes, open);

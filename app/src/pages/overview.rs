@@ -17,6 +17,7 @@ use crate::format::joined;
 use crate::live::Live;
 use crate::paths;
 use crate::problem::show;
+use crate::reading::Reading;
 use crate::ui::{Empty, Heading, Panel, SourcePill, Time, Tone, TrendChart};
 
 /// The days that the trend spans.
@@ -33,18 +34,18 @@ pub(crate) fn Overview() -> AnyView {
         Box::pin(api::overview(TREND_DAYS))
     });
     let summary = Memo::new(move |_| {
-        answer.value.with(|answer| answer.as_ref().map(|answer| answer.summary).unwrap_or_default())
+        answer.value.reading(|answer| answer.as_ref().map(|answer| answer.summary).unwrap_or_default())
     });
     let policy = Signal::derive(move || {
-        answer.value.with(|answer| answer.as_ref().map(|answer| policy_counts(&answer.policy)))
+        answer.value.reading(|answer| answer.as_ref().map(|answer| policy_counts(&answer.policy)))
     });
     let line = move || {
-        let known = answer.value.with(Option::is_some);
-        if known { summary.with(sentence) } else { "Counting…".into() }
+        let known = answer.value.is_known();
+        if known { summary.reading(sentence) } else { "Counting…".into() }
     };
     view! {
         <Heading title="Overview">{line}</Heading>
-        {move || answer.value.with(|answer| answer.as_ref().and_then(|answer| stale_banner(&answer.sources)))}
+        {move || answer.value.reading(|answer| answer.as_ref().and_then(|answer| stale_banner(&answer.sources)))}
         {cards(summary, Some(policy))}
         {show(answer, 8, content)}
     }
@@ -144,10 +145,11 @@ fn cell(row: &SourceRow) -> AnyView {
     if total == 0 {
         return view! { <td class="mut">{unread.unwrap_or_else(|| "none".into_any())}</td> }.into_any();
     }
-    let tone = match (unknown, safe == total) {
-        (1.., _) => Tone::Unknown,
-        (0, true) => Tone::Ok,
-        (0, false) => Tone::Bad,
+    let tone = match (allows_v1, unknown, safe == total) {
+        (1.., _, _) => Tone::Bad,
+        (0, 1.., _) => Tone::Unknown,
+        (0, 0, false) => Tone::Info,
+        (0, 0, true) => Tone::Ok,
     };
     let mut detail = Vec::new();
     if allows_v1 > 0 {

@@ -23,7 +23,7 @@ pub(crate) fn Policy() -> AnyView {
         Box::pin(api::policy_report())
     });
     let line = move || {
-        report.value.with(|report| match report {
+        report.value.reading(|report| match report {
             None => "Reading the policy…".into(),
             Some(report) => joined(&[
                 &format::counted(report.rules.len() as u32, "rule"),

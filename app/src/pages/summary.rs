@@ -8,6 +8,7 @@ use leptos::prelude::*;
 use crate::format;
 use crate::format::joined;
 use crate::paths;
+use crate::reading::Reading;
 use crate::ui::{Banner, Card, Segment, ShareBar, Time, Tone};
 
 /// `1,204 of 12,418 instances allow IMDSv1; 22 unknown.`
@@ -39,16 +40,16 @@ pub(crate) fn total(rows: &[SourceRow]) -> Summary {
 /// The cards that stand above both lists, each a link to what it counts.
 pub(crate) fn cards(summary: Memo<Summary>, policy: Option<Signal<Option<(u32, u32)>>>) -> AnyView {
     let value = move |count: fn(&Summary) -> u32| {
-        Signal::derive(move || summary.with(|summary| format::count(count(summary))))
+        Signal::derive(move || summary.reading(|summary| format::count(count(summary))))
     };
     let share_of = move |count: fn(&Summary) -> u32| {
         Signal::derive(move || {
-            summary.with(|summary| joined(&[&format::share(count(summary), summary.total), " of all"]))
+            summary.reading(|summary| joined(&[&format::share(count(summary), summary.total), " of all"]))
         })
     };
-    let share = Signal::derive(move || summary.with(|summary| format::share(summary.safe, summary.total)));
+    let share = Signal::derive(move || summary.reading(|summary| format::share(summary.safe, summary.total)));
     let detail = Signal::derive(move || {
-        summary.with(|summary| {
+        summary.reading(|summary| {
             joined(&[
                 &format::count(summary.safe),
                 " of ",
@@ -58,7 +59,7 @@ pub(crate) fn cards(summary: Memo<Summary>, policy: Option<Signal<Option<(u32, u
         })
     });
     let bar = move || {
-        let segments = summary.with(|summary| {
+        let segments = summary.reading(|summary| {
             vec![
                 Segment { tone: Tone::Ok, part: summary.safe },
                 Segment { tone: Tone::Info, part: summary.pending },
@@ -133,14 +134,17 @@ pub(crate) fn stale_banner(rows: &[SourceRow]) -> Option<AnyView> {
         &format::counted(unread.len() as u32, "source"),
         " cannot be judged: their instances are unknown.",
     ]);
-    Some(view! {
-        <Banner tone=Tone::Unknown title>
-            <ul class="inline-list">{named}</ul>
-            {(more > 0).then(|| joined(&["and ", &format::count(more as u32), " more. "]))}
-            <a class="link" href=paths::ACCOUNTS>"See Accounts"</a>
-        </Banner>
-    }
-    .into_any())
+    Some(
+        view! {
+            <Banner tone=Tone::Unknown title>
+                <ul class="inline-list">{named}</ul>
+                {(more > 0).then(|| joined(&["and ", &format::count(more as u32), " more. "]))}
+                " "
+                <a class="link" href=paths::ACCOUNTS>"See Accounts"</a>
+            </Banner>
+        }
+        .into_any(),
+    )
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Buttons; one that cannot be used stays in reach of keyboard and screen reader and says why.
 
+use crate::reading::Reading;
 use leptos::prelude::*;
 
 /// How much a button stands out.
@@ -31,7 +32,7 @@ pub(crate) fn Button(
 ) -> AnyView {
     // `aria-disabled` instead of `disabled`: a disabled button takes no focus, and its reason would reach nobody.
     let press = move |_| {
-        if disabled_reason.with_untracked(Option::is_none) {
+        if disabled_reason.reading_untracked(Option::is_none) {
             on_press();
         }
     };
@@ -39,7 +40,7 @@ pub(crate) fn Button(
         <button
             type="button"
             class=kind.class()
-            aria-disabled=move || disabled_reason.with(Option::is_some).then_some("true")
+            aria-disabled=move || disabled_reason.reading(Option::is_some).then_some("true")
             aria-description=move || disabled_reason.get()
             title=move || disabled_reason.get()
             on:click=press

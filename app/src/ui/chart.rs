@@ -179,7 +179,7 @@ pub(crate) fn DayBars(days: Vec<DayCount>) -> AnyView {
 #[cfg(test)]
 mod tests {
     use domain::summary::Summary;
-    use jiff::Timestamp;
+    use domain::time::Timestamp;
 
     use super::*;
 

@@ -1,5 +1,6 @@
 //! A modal on the native `<dialog>`, which brings the focus trap, Escape and the inert page behind it.
 
+use crate::reading::effect;
 use leptos::html;
 use leptos::prelude::*;
 
@@ -13,7 +14,7 @@ pub(crate) fn Dialog(
     content: impl Fn() -> AnyView + Send + Sync + 'static,
 ) -> AnyView {
     let node = NodeRef::<html::Dialog>::new();
-    Effect::new(move |_| {
+    effect(move || {
         let Some(dialog) = node.get() else { return };
         match (open.get(), dialog.open()) {
             // Fails only where the element left the document, and then there is nothing to show.

@@ -1,6 +1,6 @@
 //! A relative time that stays current, with the absolute one in its title.
 
-use jiff::Timestamp;
+use domain::time::Timestamp;
 use leptos::prelude::*;
 
 use crate::format;

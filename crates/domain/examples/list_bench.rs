@@ -27,9 +27,9 @@ const NOW: i64 = 1_780_000_000;
 const MIX: [(&str, &str); 10] = [
     ("", "verdict"),
     ("verdict:allows-v1 state:running", "name"),
-    ("web-1234", "name"),
+    ("web-123-4", "name"),
     ("payments", "-launched"),
-    ("nowhere to be found", "verdict"),
+    ("\"no such text\"", "verdict"),
     ("tag:team=payments,search -tag:environment=production", "account"),
     ("region:eu-* type:m7g.*", "type"),
     ("hop:>1 age:>90d", "-hop"),
@@ -175,13 +175,13 @@ fn instance(number: u32) -> Instance {
     Instance {
         metadata_options: Some(MetadataOptions {
             state: Some(OptionsState::Applied),
-            http_tokens: Some(if spread(number, 11) % 3 == 0 {
+            http_tokens: Some(if spread(number, 11).is_multiple_of(3) {
                 HttpTokens::Optional
             } else {
                 HttpTokens::Required
             }),
             http_put_response_hop_limit: Some([1, 1, 2, 2, 2, 3][spread(number, 12) % 6]),
-            http_endpoint: Some(if spread(number, 13) % 50 == 0 {
+            http_endpoint: Some(if spread(number, 13).is_multiple_of(50) {
                 Toggle::Disabled
             } else {
                 Toggle::Enabled
@@ -198,7 +198,7 @@ fn instance(number: u32) -> Instance {
         iam_instance_profile: Some(
             format!("arn:aws:iam::{account}:instance-profile/service-{}", spread(number, 19) % 40).into(),
         ),
-        operator: (spread(number, 20) % 20 == 0).then(|| "eks.amazonaws.com".into()),
+        operator: (spread(number, 20).is_multiple_of(20)).then(|| "eks.amazonaws.com".into()),
         tags,
         key: InstanceKey {
             source: SourceKey::new(account, region),

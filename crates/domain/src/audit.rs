@@ -1,6 +1,6 @@
 //! The audit log's entries: who did what to which instance, why, under which policy, and what came of it.
 
-use jiff::Timestamp;
+use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::change::Difference;
@@ -79,7 +79,6 @@ pub struct NewAuditEntry {
 pub struct AuditEntry {
     /// Ascending, without order among processes other than that of the commit.
     pub seq: i64,
-    #[serde(flatten)]
     pub entry: NewAuditEntry,
 }
 

@@ -1,6 +1,6 @@
 //! A change of metadata options: what is planned, the exact call, what can block it, and how it went.
 
-use jiff::Timestamp;
+use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::instance::{
@@ -13,7 +13,7 @@ pub const HOP_LIMITS: std::ops::RangeInclusive<u8> = 1..=64;
 
 /// What a change is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "kind")]
+#[serde(rename_all = "kebab-case")]
 pub enum Purpose {
     /// Require tokens; the hop limit only when it is asked for.
     Enforce { hop_limit: Option<u8> },
@@ -58,7 +58,7 @@ pub enum TakesEffect {
 
 /// Whether the stored options could be put back after the change.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "way_back")]
+#[serde(rename_all = "kebab-case")]
 pub enum WayBack {
     Open,
     Blocked { why: String },
@@ -67,7 +67,7 @@ pub enum WayBack {
 
 /// Why no change can be planned.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
-#[serde(rename_all = "kebab-case", tag = "refusal")]
+#[serde(rename_all = "kebab-case")]
 pub enum Refusal {
     #[error("{operator} manages this instance: change its metadata options through that service.")]
     Managed { operator: String },
@@ -128,7 +128,7 @@ pub fn plan_enforce(
     if let Some(group) = instance.auto_scaling_group() {
         notes.push(format!("Auto Scaling group {group} replaces instances from its launch template, which this does not change."));
     }
-    let way_back = way_back(&before, defaults);
+    let way_back = way_back(&before, &request, defaults);
     Ok(build(instance, Purpose::Enforce { hop_limit }, request, before, way_back, notes))
 }
 
@@ -182,7 +182,19 @@ fn changeable(instance: &Instance) -> Result<MetadataOptions, Refusal> {
     instance.metadata_options.ok_or(Refusal::OptionsUnknown)
 }
 
-fn way_back(before: &MetadataOptions, defaults: Option<&MetadataDefaults>) -> WayBack {
+fn way_back(before: &MetadataOptions, request: &Request, defaults: Option<&MetadataDefaults>) -> WayBack {
+    let stored = [
+        ("http_tokens", before.http_tokens.is_some()),
+        (
+            "http_put_response_hop_limit",
+            request.http_put_response_hop_limit.is_none() || before.http_put_response_hop_limit.is_some(),
+        ),
+    ];
+    if let Some((field, _)) = stored.iter().find(|(_, known)| !known) {
+        return WayBack::Blocked {
+            why: format!("EC2 did not say what {field} is now, so there is no value to put back."),
+        };
+    }
     if before.http_tokens != Some(HttpTokens::Optional) {
         return WayBack::Open;
     }
@@ -404,3 +416,6 @@ pub struct ChangeError {
     pub message: String,
     pub next_step: String,
 }
+
+#[cfg(test)]
+mod tests;

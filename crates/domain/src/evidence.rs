@@ -1,13 +1,13 @@
 //! What CloudWatch says was used: `MetadataNoToken` over days, where no data is a state of its own and never quiet.
 
-use jiff::Timestamp;
+use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 const SECONDS_A_DAY: i64 = 86_400;
 
 /// The evidence for IMDSv1 use on one instance (`AWS/EC2` `MetadataNoToken`, EC2 user guide).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "use")]
+#[serde(rename_all = "kebab-case")]
 pub enum Evidence {
     /// Calls without a token were answered.
     Used { count: f64, last_seen: Timestamp },
@@ -19,7 +19,7 @@ pub enum Evidence {
 
 /// Why there is no data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "reason")]
+#[serde(rename_all = "kebab-case")]
 pub enum NoDataReason {
     /// CloudWatch has no data points for the instance in the window.
     NoDataPoints,

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// Text that repeats over a fleet (account, region, type, tag keys); shared rather than copied per instance.
@@ -259,10 +259,11 @@ impl Interner {
             &mut instance.image_id,
             &mut instance.iam_instance_profile,
             &mut instance.operator,
-        ] {
-            if let Some(text) = text {
-                shared(text);
-            }
+        ]
+        .into_iter()
+        .flatten()
+        {
+            shared(text);
         }
         for tag in &mut instance.tags {
             shared(&mut tag.key);

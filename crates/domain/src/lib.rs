@@ -10,5 +10,6 @@ pub mod progress;
 pub mod query;
 pub mod source;
 pub mod summary;
+pub mod time;
 pub mod verdict;
 pub mod wire;

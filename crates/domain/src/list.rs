@@ -211,13 +211,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sort_round_trips_through_its_text() {
+    fn a_sort_round_trips_through_its_text_and_is_documented() {
         for column in Column::ALL {
             for descending in [false, true] {
                 let sort = Sort { column, descending };
                 assert_eq!(Sort::parse(&sort.to_string()), Ok(sort));
             }
         }
+        const DOCUMENTATION: &str = include_str!("../../../docs/query.md");
+        let order = DOCUMENTATION.split("## Order").nth(1).unwrap_or_default();
+        assert!(Column::ALL.into_iter().all(|column| order.contains(&format!("`{}`", column.as_str()))));
         assert!(Sort::parse("--name").is_err());
         assert!(Sort::parse("").is_err_and(|message| message.contains("launched")));
     }

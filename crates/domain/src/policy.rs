@@ -44,7 +44,7 @@ impl Severity {
 
 /// The outcome of evaluating the policy on one instance.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "outcome")]
+#[serde(rename_all = "kebab-case")]
 pub enum PolicyOutcome {
     /// The policy was evaluated and found nothing.
     Pass,

@@ -152,7 +152,9 @@ impl Expr {
             Expr::Not(inner) => inner.reads_policy(),
             Expr::Term(Term::Facet { facet, .. }) => matches!(facet, Facet::Policy | Facet::Severity),
             Expr::Term(Term::Field { field, .. }) => *field == Field::Rule,
-            Expr::Term(Term::Text(_) | Term::TagExists(_) | Term::TagIs { .. } | Term::Hop(_) | Term::Age(_)) => false,
+            Expr::Term(
+                Term::Text(_) | Term::TagExists(_) | Term::TagIs { .. } | Term::Hop(_) | Term::Age(_),
+            ) => false,
         }
     }
 

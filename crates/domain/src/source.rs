@@ -1,6 +1,6 @@
 //! How well an account-region is known: when it was last read, what went wrong since, and whether its copy may still be judged.
 
-use jiff::{SignedDuration, Timestamp};
+use crate::time::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::instance::SourceKey;

@@ -135,3 +135,6 @@ impl UnknownReason {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

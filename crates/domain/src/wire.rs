@@ -1,6 +1,6 @@
 //! The slim projections that the server sends to the browser and the command line prints; sized integers only.
 
-use jiff::Timestamp;
+use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::change::{Change, ChangeStatus, Plan};
@@ -145,7 +145,7 @@ pub struct UseReport {
 
 /// AWS's answer to the same call with `DryRun`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "preflight")]
+#[serde(rename_all = "kebab-case")]
 pub enum Preflight {
     /// `DryRunOperation`: the call would be permitted.
     Permitted,
@@ -221,7 +221,7 @@ pub struct SessionInfo {
 
 /// What one server-sent event says moved; the browser fetches what it shows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "kind")]
+#[serde(rename_all = "kebab-case")]
 pub enum Moved {
     /// The view that lists are answered from was replaced.
     Fleet { revision: i64 },

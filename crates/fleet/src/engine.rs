@@ -77,10 +77,12 @@ impl Fleet {
 
     /// Keeps the fleet current until `shutdown`: collects, follows other replicas, and carries changes on.
     pub async fn run(self: Arc<Fleet>, shutdown: CancellationToken) {
+        // Before anything is loaded: what is written in between is then followed rather than missed.
+        let seq = self.store.last_event_seq().await.ok();
         self.load_stored().await;
         tokio::join!(
             self.collect_until(shutdown.clone()),
-            self.follow_until(shutdown.clone()),
+            self.follow_until(seq, shutdown.clone()),
             self.carry_changes_until(shutdown.clone()),
             self.prune_until(shutdown.clone()),
         );

@@ -82,8 +82,9 @@ impl AwsError {
             }
             SdkError::DispatchFailure(failure) => {
                 let root = root_cause(&error);
-                if root.contains("credential") || failure.as_connector_error().is_none() {
-                    ("credentials".into(), root, Kind::Credentials)
+                if mentions_credentials(&error) {
+                    let message = format!("No credentials could be had: {root}");
+                    ("credentials".into(), message, Kind::Credentials)
                 } else if failure.is_timeout() {
                     ("timeout".into(), root, Kind::UnknownOutcome)
                 } else {
@@ -159,7 +160,7 @@ impl AwsError {
             Kind::RegionDisabled => "Enable the region in the account, or leave it out of `regions`.".into(),
             Kind::UnknownOutcome => "AWS did not answer. The instance is read again before anything is repeated; check the connection and the AWS status page.".into(),
             Kind::NotSent => "Nothing was sent. Check the configuration of the account and region.".into(),
-            Kind::Other => "Look the code up in the EC2 API error codes; the request id helps AWS Support.".into(),
+            Kind::Other => format!("Look the code up among the errors of {action}; the request id helps AWS Support."),
         }
     }
 
@@ -197,6 +198,11 @@ fn kind_of(code: &str) -> Kind {
         _ if code.starts_with("InvalidParameter") || code == "MissingParameter" => Kind::BadParameter,
         _ => Kind::Other,
     }
+}
+
+/// Whether any cause speaks of credentials: the SDK reports a failed provider as a dispatch failure like any other.
+fn mentions_credentials(error: &dyn std::error::Error) -> bool {
+    std::iter::successors(Some(error), |error| error.source()).any(|error| error.to_string().contains("credential"))
 }
 
 /// The innermost cause: the outer ones only say that a request failed.

@@ -98,15 +98,12 @@ pub(crate) fn class(column: Column) -> &'static str {
 fn width(column: Column) -> (u32, u32) {
     match column {
         Column::Name | Column::InstanceId => (220, 4),
-        Column::Verdict => (170, 3),
+        Column::Verdict => (190, 3),
         Column::Account | Column::AutoScalingGroup | Column::ImageId | Column::VpcId => (140, 3),
-        Column::Region
-        | Column::InstanceType
-        | Column::AvailabilityZone
-        | Column::Policy
-        | Column::LaunchTime => (116, 2),
+        Column::Region | Column::InstanceType | Column::AvailabilityZone | Column::LaunchTime => (116, 2),
+        Column::Policy => (136, 2),
         Column::State | Column::HttpTokens | Column::HttpEndpoint => (96, 2),
-        Column::HopLimit => (64, 1),
+        Column::HopLimit => (76, 1),
     }
 }
 
@@ -175,7 +172,7 @@ mod tests {
     #[test]
     fn the_template_has_a_least_width() {
         let (template, least) = template(&[Column::Name, Column::HopLimit]);
-        assert_eq!(template, "40px minmax(220px,4fr) minmax(64px,1fr)");
-        assert_eq!(least, "324px");
+        assert_eq!(template, "40px minmax(220px,4fr) minmax(76px,1fr)");
+        assert_eq!(least, "336px");
     }
 }

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use domain::time::Timestamp;
 use domain::wire::{ListPage, ListRow};
-use futures::future::{AbortHandle, abortable};
-use jiff::Timestamp;
+use futures::future::AbortHandle;
 use leptos::prelude::*;
 
 use crate::api::{self, ApiError};
+use crate::fetched::spawn;
 use crate::live::Live;
+use crate::reading::{Reading, effect, on_change};
 use crate::ui::window::{WINDOW, windows};
 
 /// Windows that are kept; those farthest from what is in sight go first.
@@ -66,30 +68,26 @@ impl Rows {
             question: StoredValue::new(Question::default()),
             live,
         };
-        Effect::new(move |_| {
+        effect(move || {
             let sort = sort.get();
             if let Some(q) = q.get() {
                 rows.ask(q, sort);
             }
         });
-        Effect::new(move |_| {
+        effect(move || {
             rows.in_sight.track();
             if !rows.question.with_value(|question| question.pending) {
                 rows.fetch_missing();
             }
         });
-        Effect::new(move |before: Option<()>| {
-            live.fleet.track();
-            if before.is_some() {
-                rows.refresh();
-            }
-        });
+        on_change(move || live.fleet.track(), move || rows.refresh());
         on_cleanup(move || rows.stop());
         rows
     }
 
     pub(crate) fn row(self, index: u32) -> Option<Arc<ListRow>> {
-        self.windows.with(|windows| windows.get(&(index / WINDOW))?.get((index % WINDOW) as usize).cloned())
+        self.windows
+            .reading(|windows| windows.get(&(index / WINDOW))?.get((index % WINDOW) as usize).cloned())
     }
 
     /// As [`Rows::row`], outside reactive code.
@@ -134,7 +132,7 @@ impl Rows {
 
     fn fetch_missing(self) {
         for window in self.needed() {
-            let known = self.windows.with_untracked(|windows| windows.contains_key(&window));
+            let known = self.windows.reading_untracked(|windows| windows.contains_key(&window));
             let running = self.running.with_value(|running| running.contains_key(&window));
             if !known && !running {
                 self.fetch(window);
@@ -144,12 +142,8 @@ impl Rows {
 
     fn fetch(self, window: u32) {
         let Question { q, sort, number, .. } = self.question.get_value();
-        let (request, handle) = abortable(api::list_instances(q, sort, window * WINDOW, WINDOW));
-        self.running.update_value(|running| {
-            running.insert(window, handle);
-        });
-        leptos::task::spawn_local(async move {
-            let Ok(answer) = request.await else { return };
+        let handle = spawn(Box::pin(async move {
+            let answer = api::list_instances(q, sort, window * WINDOW, WINDOW).await;
             // The page may be gone by now.
             if self.question.try_with_value(|question| question.number == number) != Some(true) {
                 return;
@@ -162,6 +156,9 @@ impl Rows {
                 Ok(page) => self.take(window, page),
                 Err(error) => self.error.set(Some(error)),
             }
+        }));
+        self.running.update_value(|running| {
+            running.insert(window, handle);
         });
     }
 
@@ -175,7 +172,7 @@ impl Rows {
         if self.state.get_untracked() != Some(state) {
             self.state.set(Some(state));
         }
-        if self.error.with_untracked(Option::is_some) {
+        if self.error.reading_untracked(Option::is_some) {
             self.error.set(None);
         }
         let needed = self.needed();

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::format::joined;
+use crate::reading::Reading;
 use domain::wire::ListRow;
 use leptos::prelude::*;
 
@@ -27,7 +28,7 @@ impl Selection {
     }
 
     pub(crate) fn contains(self, key: &str) -> bool {
-        self.0.with(|selected| match selected {
+        self.0.reading(|selected| match selected {
             Selected::Keys(keys) => keys.contains(key),
             Selected::AllMatching => true,
         })
@@ -55,7 +56,7 @@ impl Selection {
 
     /// How many are selected, when `matched` match.
     pub(crate) fn count(self, matched: u32) -> u32 {
-        self.0.with(|selected| match selected {
+        self.0.reading(|selected| match selected {
             Selected::Keys(keys) => keys.len() as u32,
             Selected::AllMatching => matched,
         })
@@ -63,7 +64,7 @@ impl Selection {
 
     /// The keys as the server takes them: none means all that match.
     pub(crate) fn keys(self) -> Vec<String> {
-        self.0.with_untracked(|selected| match selected {
+        self.0.reading_untracked(|selected| match selected {
             Selected::Keys(keys) => keys.iter().cloned().collect(),
             Selected::AllMatching => Vec::new(),
         })

@@ -13,6 +13,7 @@ use super::rows::Rows;
 use super::selection::{Selection, key};
 use crate::browser;
 use crate::format::joined;
+use crate::reading::{Reading, effect};
 use crate::ui::window::Viewport;
 
 /// The heights are those of the style sheet, which takes the row's from here.
@@ -46,19 +47,19 @@ pub(crate) fn FleetTable(table: Table) -> AnyView {
     });
     let row_height = move || if compact.get() { ROW_COMPACT } else { ROW };
 
-    Effect::new(move |_| {
+    effect(move || {
         let row = row_height();
         viewport.update(|viewport| viewport.row = row);
     });
-    Effect::new(move |_| rows.in_sight.set(in_sight.get()));
-    Effect::new(move |_| {
+    effect(move || rows.in_sight.set(in_sight.get()));
+    effect(move || {
         let Some(element) = scroller.get() else { return };
         browser::observe_size(&element, move |element| {
             let height = u32::try_from(element.client_height()).unwrap_or(0).saturating_sub(HEADER);
             viewport.update(|viewport| viewport.height = height);
         });
     });
-    Effect::new(move |_| {
+    effect(move || {
         rows.restarted.track();
         active.set(None);
         if let Some(element) = scroller.get_untracked() {
@@ -112,7 +113,7 @@ pub(crate) fn FleetTable(table: Table) -> AnyView {
         event.prevent_default();
     };
 
-    let template = Memo::new(move |_| columns.with(|columns| columns::template(columns)));
+    let template = Memo::new(move |_| columns.reading(|columns| columns::template(columns)));
     let header = move || columns.get().into_iter().map(|column| header_cell(table, column)).collect_view();
     view! {
         <div
@@ -123,8 +124,8 @@ pub(crate) fn FleetTable(table: Table) -> AnyView {
             aria-label="Instances"
             aria-multiselectable="true"
             aria-rowcount=move || (count.get() + 1).to_string()
-            aria-colcount=move || (columns.with(Vec::len) + 1).to_string()
-            aria-busy=move || rows.state.with(Option::is_none).then_some("true")
+            aria-colcount=move || (columns.reading(Vec::len) + 1).to_string()
+            aria-busy=move || rows.state.reading(Option::is_none).then_some("true")
             aria-activedescendant=move || active.get().map(row_id)
             hidden=move || count.get() == 0
             style=("--columns", move || template.get().0)
@@ -166,7 +167,8 @@ fn row_id(index: u32) -> String {
 
 fn header_cell(table: Table, column: Column) -> AnyView {
     let sort = table.sort;
-    let descending = move || Some(sort.get()).filter(|sort| sort.column == column).map(|sort| sort.descending);
+    let descending =
+        move || Some(sort.get()).filter(|sort| sort.column == column).map(|sort| sort.descending);
     let order = move || descending().map(|descending| if descending { "descending" } else { "ascending" });
     let arrow = move || descending().map(|descending| if descending { "↓" } else { "↑" });
     // A second press turns the order around.
@@ -186,9 +188,9 @@ fn grid_row(table: Table, index: u32, active: RwSignal<Option<u32>>) -> AnyView 
     let Table { rows, columns, selection, compact, open, .. } = table;
     let data = Memo::new(move |_| rows.row(index));
     let selected =
-        Memo::new(move |_| data.with(|row| row.as_ref().is_some_and(|row| selection.contains(&key(row)))));
+        Memo::new(move |_| data.reading(|row| row.as_ref().is_some_and(|row| selection.contains(&key(row)))));
     let cells = move || {
-        columns.with(|columns| match data.get() {
+        columns.reading(|columns| match data.get() {
             None => (0..=columns.len())
                 .map(|_| {
                     view! { <div role="gridcell" class="cell"><div class="bone"></div></div> }.into_any()

@@ -12,6 +12,7 @@ use crate::fetched::{Fetched, Request, fetched, fetched_when};
 use crate::format::joined;
 use crate::live::Live;
 use crate::problem::{Problem, show};
+use crate::reading::{Reading, effect};
 use crate::ui::{Banner, Button, ChangePill, CopyButton, Dialog, Kind, Pill, Tone};
 
 /// What the dialog is opened for.
@@ -32,7 +33,7 @@ pub(crate) fn ChangeDialog(
             Intent::Enforce => "Enforce IMDSv2 on ",
             Intent::Restore { .. } => "Restore previous options of ",
         };
-        subject.with(|subject| joined(&[what, &subject.instance_id]))
+        subject.reading(|subject| joined(&[what, &subject.instance_id]))
     });
     let content = move || {
         let intent = intent.get_untracked();
@@ -65,7 +66,7 @@ impl Attempt {
     }
 
     fn apply(self) {
-        let Some(report) = self.report.value.get_untracked() else { return };
+        let Some(report) = self.report.value.reading_untracked(|report| report.cloned()) else { return };
         if self.applying.get_untracked() {
             return;
         }
@@ -88,7 +89,7 @@ impl Attempt {
 
     /// Why the change cannot be made now.
     fn blocked(self) -> Option<String> {
-        let preflight_refused = self.report.value.with(|report| {
+        let preflight_refused = self.report.value.reading(|report| {
             report.as_ref().map(|report| matches!(report.preflight, Preflight::Refused { .. }))
         });
         let text = match preflight_refused {
@@ -96,7 +97,7 @@ impl Attempt {
             _ if self.report.loading.get() => "The plan is being made.",
             None => "There is no plan.",
             Some(true) => "AWS would refuse the call.",
-            Some(false) if self.reason.with(|reason| reason.trim().is_empty()) => "A reason is required.",
+            Some(false) if self.reason.reading(|reason| reason.trim().is_empty()) => "A reason is required.",
             Some(false) => return None,
         };
         Some(text.into())
@@ -120,7 +121,7 @@ fn dialog_body(intent: Intent, subject: Subject, open: RwSignal<bool>) -> AnyVie
         failure: RwSignal::new(None),
         change: RwSignal::new(None),
     };
-    let requested = Memo::new(move |_| attempt.change.with(Option::is_some));
+    let requested = Memo::new(move |_| attempt.change.reading(Option::is_some));
     let body = move || {
         if requested.get() {
             return follow(attempt, open);
@@ -267,7 +268,7 @@ fn follow(attempt: Attempt, open: RwSignal<bool>) -> AnyView {
     let newest = fetched_when(move || {
         let (id, done) = attempt
             .change
-            .with(|change| change.as_ref().map(|change| (change.id, change.status.is_final())))?;
+            .reading(|change| change.as_ref().map(|change| (change.id, change.status.is_final())))?;
         if done {
             return None;
         }
@@ -275,21 +276,21 @@ fn follow(attempt: Attempt, open: RwSignal<bool>) -> AnyView {
         live.now.track();
         Some(Box::pin(api::change(id)) as Request<Change>)
     });
-    Effect::new(move |_| {
-        if let Some(change) = newest.value.get()
-            && attempt.change.with_untracked(|known| known.as_ref() != Some(&change))
+    effect(move || {
+        if let Some(change) = newest.value.reading(|change| change.cloned())
+            && attempt.change.reading_untracked(|known| known.as_ref() != Some(&change))
         {
             attempt.change.set(Some(change));
         }
     });
     let status =
-        Memo::new(move |_| attempt.change.with(|change| change.as_ref().map(|change| change.status)));
+        Memo::new(move |_| attempt.change.reading(|change| change.as_ref().map(|change| change.status)));
     let said = move || {
         status.get().map(|status| {
             view! { <p><ChangePill status /> " " {explanation(status)}</p> }
         })
     };
-    let details = move || attempt.change.with(|change| change.as_ref().map(outcome));
+    let details = move || attempt.change.reading(|change| change.as_ref().map(outcome));
     let again = move || {
         (status.get() == Some(ChangeStatus::PlanOutdated))
             .then(|| view! { <Button label="Plan again" on_press=move || attempt.plan_again() /> })

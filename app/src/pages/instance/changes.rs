@@ -23,7 +23,7 @@ fn one(change: &Change, open: Callback<Intent>) -> AnyView {
         Purpose::Restore { .. } => "Restore previous options",
     };
     let read_only = Signal::derive(move || {
-        session.value.with(|session| session.as_ref().and_then(|session| session.read_only.clone()))
+        session.value.reading(|session| session.as_ref().and_then(|session| session.read_only.clone()))
     });
     let restore = (change.status.is_final() && change.status.changed_something()).then(|| {
         view! {

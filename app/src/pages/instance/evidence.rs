@@ -78,7 +78,7 @@ pub(crate) fn Raw(subject: Memo<Subject>) -> AnyView {
             Box::pin(api::instance_raw(account, region, instance_id))
         })
     });
-    let text = Signal::derive(move || raw.value.get().unwrap_or_default());
+    let text = Signal::derive(move || raw.value.reading(|text| text.cloned().unwrap_or_default()));
     view! {
         <div class="pad">
             {move || {

@@ -1,6 +1,6 @@
 //! Answers a query: each term marks rows in a bit set, and the rows that are left are read off in the wanted order.
 
-use jiff::Timestamp;
+use crate::time::Timestamp;
 
 use super::bitset::Bitset;
 use super::columns::Columns;

@@ -1,5 +1,7 @@
 //! Collects the values that completion offers, bounded so that they fit into a page's first requests.
 
+use std::cmp::Reverse;
+
 use super::dictionary::{Indexed, TagKey};
 use super::{FleetIndex, FleetRow};
 use crate::query::{Field, Known, KnownTag, Vocabulary};
@@ -65,7 +67,7 @@ fn account_id(index: &FleetIndex, alias: &str) -> String {
 fn tags(index: &FleetIndex) -> Vec<KnownTag> {
     let mut tags: Vec<(&TagKey, KnownTag)> =
         index.dictionary.tag_keys().iter().filter_map(|key| Some((key, known_tag(index, key)?))).collect();
-    tags.sort_by(|(_, left), (_, right)| right.instances.cmp(&left.instances));
+    tags.sort_by_key(|(_, tag)| Reverse(tag.instances));
     tags.truncate(MAX_VALUES);
     let few = |key: &TagKey| key.entries.len() <= MAX_TAG_VALUES;
     for (key, tag) in tags.iter_mut().filter(|(key, _)| few(key)).take(MAX_VALUED_TAGS) {
@@ -96,7 +98,7 @@ fn tag_value(index: &FleetIndex, key: &TagKey, entry: u32) -> Option<Known> {
 
 /// The most frequent first; equally frequent ones stay in the order of their texts.
 fn frequent(mut values: Vec<Known>) -> Vec<Known> {
-    values.sort_by(|left, right| right.instances.cmp(&left.instances));
+    values.sort_by_key(|known| Reverse(known.instances));
     values.truncate(MAX_VALUES);
     values
 }

@@ -1,8 +1,6 @@
 //! Adding and removing terms of a query that a person is writing, leaving the rest as it was spelled.
 
-use std::ops::Range;
-
-use super::parser::{Parsed, parse};
+use super::parser::{Conjuncts, Parsed, parse};
 use super::{Expr, Query, Term};
 
 /// Whether `term` is one of the conditions that all of `text`'s matches fulfil.
@@ -40,7 +38,7 @@ pub fn with_facet(text: &str, term: &str) -> String {
 }
 
 /// The top-level conditions and where they stand; `None` where `text` is no query. Alternatives are one condition together.
-fn conjuncts(text: &str) -> Option<Vec<(Expr, Range<usize>)>> {
+fn conjuncts(text: &str) -> Option<Conjuncts> {
     let mut parsed = parse(text).ok()?;
     if parsed.alternatives.len() > 1 {
         let whole = 0..text.chars().count();

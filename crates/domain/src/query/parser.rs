@@ -11,17 +11,17 @@ use crate::change::HOP_LIMITS;
 /// The largest number in an age.
 const MAX_AMOUNT: u32 = 99_999;
 
+/// Conditions that all have to hold, and where each stands.
+pub(super) type Conjuncts = Vec<(Expr, Range<usize>)>;
+
 /// A query as it stands in the text.
 pub(super) struct Parsed {
-    /// The alternatives, each with its conjuncts and where they stand.
-    pub(super) alternatives: Vec<Vec<(Expr, Range<usize>)>>,
+    pub(super) alternatives: Vec<Conjuncts>,
 }
 
 impl Parsed {
     pub(super) fn into_expr(self) -> Expr {
-        let all = |members: Vec<(Expr, Range<usize>)>| {
-            Expr::All(members.into_iter().map(|(expr, _)| expr).collect())
-        };
+        let all = |members: Conjuncts| Expr::All(members.into_iter().map(|(expr, _)| expr).collect());
         let mut alternatives: Vec<Expr> = self.alternatives.into_iter().map(all).collect();
         match alternatives.pop() {
             None => Expr::All(Vec::new()),
@@ -67,7 +67,7 @@ impl<'a> Parser<'a> {
         self.next.checked_sub(1).and_then(|last| self.tokens.get(last)).map_or(0, |token| token.span.end)
     }
 
-    fn alternatives(&mut self) -> Result<Vec<Vec<(Expr, Range<usize>)>>, QueryError> {
+    fn alternatives(&mut self) -> Result<Vec<Conjuncts>, QueryError> {
         let mut alternatives = vec![self.conjuncts()?];
         while let Some(Token { kind: TokenKind::Or, .. }) = self.peek() {
             self.next += 1;
@@ -76,7 +76,7 @@ impl<'a> Parser<'a> {
         Ok(alternatives)
     }
 
-    fn conjuncts(&mut self) -> Result<Vec<(Expr, Range<usize>)>, QueryError> {
+    fn conjuncts(&mut self) -> Result<Conjuncts, QueryError> {
         let mut members = Vec::new();
         loop {
             let start = self.peek().map_or(self.end(), |token| token.span.start);
@@ -171,7 +171,7 @@ impl<'a> Parser<'a> {
         let span = glyphs[colon].at + 1..span.end;
         match key {
             Key::Facet(facet) => {
-                let missing = format!("A value is missing: {}.", one_of(facet));
+                let missing = format!("A value is missing. {}.", one_of(facet));
                 let sets =
                     alternatives(values, span, &missing, |glyphs, span| facet_value(facet, glyphs, span))?;
                 Ok(Term::Facet { facet, values: sets.into_iter().fold(ValueSet::default(), ValueSet::union) })

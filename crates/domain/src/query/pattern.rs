@@ -2,7 +2,7 @@
 
 /// Literal parts with a wildcard between each two: `a*b` is `["a", "b"]`, `*a*` is `["", "a", ""]`.
 ///
-/// Kept as typed; matching is on folded text (see [`fold`]).
+/// Kept as typed; upper and lower case match each other.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pattern {
     parts: Vec<String>,

@@ -39,9 +39,8 @@ fn fleet_event(event: &StoredEvent) -> Option<SourceKey> {
 }
 
 impl Fleet {
-    /// Follows events until `shutdown`.
-    pub(super) async fn follow_until(self: &Arc<Fleet>, shutdown: CancellationToken) {
-        let mut seq = None;
+    /// Follows the events after `seq` until `shutdown`; without a number, those from the first answer of the store on.
+    pub(super) async fn follow_until(self: &Arc<Fleet>, mut seq: Option<i64>, shutdown: CancellationToken) {
         let mut last_staleness = tokio::time::Instant::now();
         loop {
             tokio::select! {

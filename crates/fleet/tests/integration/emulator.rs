@@ -11,22 +11,22 @@ use serde_json::{Value, json};
 use store::Store;
 use tokio::sync::{Mutex, MutexGuard};
 
-pub const PROD: &str = "111111111111";
-pub const SANDBOX: &str = "222222222222";
-pub const REGIONS: [&str; 3] = ["eu-west-1", "us-east-1", "ap-south-1"];
+pub(crate) const PROD: &str = "111111111111";
+pub(crate) const SANDBOX: &str = "222222222222";
+pub(crate) const REGIONS: [&str; 3] = ["eu-west-1", "us-east-1", "ap-south-1"];
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
 /// The emulator, held by one test and seeded anew for it.
-pub struct Emulator {
-    pub url: String,
+pub(crate) struct Emulator {
+    pub(crate) url: String,
     client: reqwest::Client,
     _held: MutexGuard<'static, ()>,
 }
 
 impl Emulator {
     /// Waits for the emulator and seeds it: `dev`, `large` or `none`.
-    pub async fn seeded(seed: &str) -> Emulator {
+    pub(crate) async fn seeded(seed: &str) -> Emulator {
         let held = ONE_AT_A_TIME.lock().await;
         let url = std::env::var("TOLLGATE_TEST_AWS_ENDPOINT")
             .expect("TOLLGATE_TEST_AWS_ENDPOINT is not set: `cargo xtask test` starts an emulator and sets it");
@@ -35,7 +35,7 @@ impl Emulator {
         emulator
     }
 
-    pub async fn control(&self, action: &str, body: Value) -> Value {
+    pub(crate) async fn control(&self, action: &str, body: Value) -> Value {
         let url = format!("{}/tollgate-dev/{action}", self.url);
         let answer = self.client.post(url).json(&body).send().await.expect("the emulator answers");
         assert!(answer.status().is_success(), "{action} {body}: {}", answer.status());
@@ -43,7 +43,7 @@ impl Emulator {
     }
 
     /// Every instance as the emulator holds it.
-    pub async fn fleet(&self) -> Vec<Value> {
+    pub(crate) async fn fleet(&self) -> Vec<Value> {
         let url = format!("{}/tollgate-dev/fleet", self.url);
         let answer = self.client.get(url).send().await.expect("the emulator answers");
         let fleet: Value = answer.json().await.expect("the emulator answers JSON");
@@ -51,7 +51,7 @@ impl Emulator {
     }
 
     /// Answers the next `times` calls of `action` in an account-region with an error.
-    pub async fn fail(&self, source: &SourceKey, action: &str, code: &str, times: u32) {
+    pub(crate) async fn fail(&self, source: &SourceKey, action: &str, code: &str, times: u32) {
         let body = json!({
             "account": &*source.account, "region": &*source.region, "action": action, "code": code,
             "message": format!("{code} as the test asked."), "times": times,
@@ -59,7 +59,7 @@ impl Emulator {
         self.control("fail", body).await;
     }
 
-    pub async fn describe(&self, key: &InstanceKey) -> Value {
+    pub(crate) async fn describe(&self, key: &InstanceKey) -> Value {
         let fleet = self.fleet().await;
         fleet
             .into_iter()
@@ -68,7 +68,7 @@ impl Emulator {
     }
 
     /// The first instance that `select` takes.
-    pub async fn any(&self, select: impl Fn(&Value) -> bool) -> InstanceKey {
+    pub(crate) async fn any(&self, select: impl Fn(&Value) -> bool) -> InstanceKey {
         let fleet = self.fleet().await;
         let found = fleet.iter().find(|instance| select(instance)).expect("the seed has such an instance");
         let text = |field: &str| found[field].as_str().expect("text").to_owned();
@@ -78,7 +78,7 @@ impl Emulator {
         }
     }
 
-    pub fn config(&self) -> FleetConfig {
+    pub(crate) fn config(&self) -> FleetConfig {
         let account = |id: &str, alias: &str| Account {
             id: id.into(),
             alias: alias.into(),
@@ -99,18 +99,18 @@ impl Emulator {
     }
 
     /// A fleet over a database of its own, not read yet.
-    pub async fn fleet_with(&self, config: FleetConfig) -> Arc<Fleet> {
+    pub(crate) async fn fleet_with(&self, config: FleetConfig) -> Arc<Fleet> {
         let store = Store::connect("sqlite::memory:").await.expect("a database in memory");
         self.fleet_over(config, store).await
     }
 
-    pub async fn fleet_over(&self, config: FleetConfig, store: Store) -> Arc<Fleet> {
+    pub(crate) async fn fleet_over(&self, config: FleetConfig, store: Store) -> Arc<Fleet> {
         let policy = policy::open(&PolicyConfig::default()).expect("the built-in policy");
         Fleet::new(config, store, policy).await
     }
 
     /// A fleet that was read once.
-    pub async fn read(&self) -> Arc<Fleet> {
+    pub(crate) async fn read(&self) -> Arc<Fleet> {
         let fleet = self.fleet_with(self.config()).await;
         fleet.refresh(true).await.expect("the fleet is read");
         fleet
@@ -118,7 +118,7 @@ impl Emulator {
 }
 
 /// Waits until `condition` holds.
-pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     const PATIENCE: Duration = Duration::from_secs(60);
     let waited = tokio::time::timeout(PATIENCE, async {
         while !condition().await {

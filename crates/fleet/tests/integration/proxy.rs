@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// What happens to an answer.
 #[derive(Clone, Copy, Debug)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// Half of it arrives, then the connection ends.
     CutInTheMiddle,
     /// It arrives whole and is no XML.
@@ -29,13 +29,13 @@ struct Rule {
 }
 
 /// A running proxy; ends with the test.
-pub struct Proxy {
-    pub url: String,
+pub(crate) struct Proxy {
+    pub(crate) url: String,
     rules: Arc<Mutex<Vec<Rule>>>,
 }
 
 impl Proxy {
-    pub async fn start(upstream: &str) -> Proxy {
+    pub(crate) async fn start(upstream: &str) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let rules: Arc<Mutex<Vec<Rule>>> = Arc::default();
@@ -54,7 +54,7 @@ impl Proxy {
     }
 
     /// Breaks the next `times` answers to requests of `action` in `region` (empty for any).
-    pub fn break_next(&self, action: &str, region: &str, fault: Fault, times: u32) {
+    pub(crate) fn break_next(&self, action: &str, region: &str, fault: Fault, times: u32) {
         let rule = Rule { body: format!("Action={action}&"), region: region.to_owned(), fault, times };
         self.rules.lock().expect("the rules").push(rule);
     }
