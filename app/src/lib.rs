@@ -26,6 +26,8 @@ mod reading;
 #[cfg(feature = "csr")]
 mod route_announcer;
 #[cfg(feature = "csr")]
+mod router;
+#[cfg(feature = "csr")]
 mod shell;
 #[cfg(feature = "csr")]
 mod ui;

@@ -12,7 +12,7 @@ mod summary;
 pub(crate) use accounts::Accounts;
 pub(crate) use audit::Audit;
 pub(crate) use fleet::Fleet;
-pub(crate) use instance::Instance;
+pub(crate) use instance::instance;
 pub(crate) use not_found::NotFound;
 pub(crate) use overview::Overview;
 pub(crate) use policy::Policy;

@@ -11,6 +11,39 @@ pub const ACCOUNTS: &str = "/accounts";
 pub const POLICY: &str = "/policy";
 pub const AUDIT: &str = "/audit";
 
+/// A page with what its path says; the query string is the page's own business.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Page {
+    Overview,
+    Fleet,
+    Instance { account: String, region: String, instance_id: String },
+    Accounts,
+    Policy,
+    Audit,
+    NotFound,
+}
+
+impl Page {
+    /// The page at a path as the address bar has it.
+    pub fn at(path: &str) -> Page {
+        let path = path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(path);
+        match path {
+            OVERVIEW => Page::Overview,
+            FLEET => Page::Fleet,
+            ACCOUNTS => Page::Accounts,
+            POLICY => Page::Policy,
+            AUDIT => Page::Audit,
+            _ => Page::instance_at(path).unwrap_or(Page::NotFound),
+        }
+    }
+
+    fn instance_at(path: &str) -> Option<Page> {
+        let mut segments = path.strip_prefix(FLEET)?.strip_prefix('/')?.split('/').map(decode);
+        let (account, region, instance_id) = (segments.next()??, segments.next()??, segments.next()??);
+        segments.next().is_none().then_some(Page::Instance { account, region, instance_id })
+    }
+}
+
 /// The fleet list filtered by the query `q`.
 pub fn fleet(q: &str) -> String {
     with_query(FLEET, &[("q", q)])
@@ -112,6 +145,22 @@ fn encode(text: &str, url: &mut String) {
     }
 }
 
+/// The inverse of [`encode`]; `None` of a segment that is empty or no text.
+fn decode(segment: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(segment.len());
+    let mut rest = segment.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'%' => {
+                let mut digit = || char::from(rest.next()?).to_digit(16);
+                (digit()? * 16 + digit()?) as u8
+            }
+            _ => byte,
+        });
+    }
+    String::from_utf8(bytes).ok().filter(|text| !text.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,5 +184,34 @@ mod tests {
         for (url, expected) in urls {
             assert_eq!(url, expected);
         }
+    }
+
+    #[test]
+    fn pages() {
+        let key = |account: &str, region: &str, instance_id: &str| Page::Instance {
+            account: account.into(),
+            region: region.into(),
+            instance_id: instance_id.into(),
+        };
+        let pages = [
+            ("/", Page::Overview),
+            ("/fleet", Page::Fleet),
+            ("/fleet/", Page::Fleet),
+            ("/accounts", Page::Accounts),
+            ("/policy", Page::Policy),
+            ("/audit", Page::Audit),
+            ("/fleet/123456789012/eu-west-1/i-0abc", key("123456789012", "eu-west-1", "i-0abc")),
+            ("/fleet/1/2", Page::NotFound),
+            ("/fleet/1/2/3/4", Page::NotFound),
+            ("/fleet//2/3", Page::NotFound),
+            ("/fleet/%/2/3", Page::NotFound),
+            ("/fleet/%FF/2/3", Page::NotFound),
+            ("/fleets", Page::NotFound),
+        ];
+        for (path, page) in pages {
+            assert_eq!(Page::at(path), page, "{path}");
+        }
+        let odd = ["1 2", "x/y%", "<é>"];
+        assert_eq!(Page::at(&instance(odd[0], odd[1], odd[2])), key(odd[0], odd[1], odd[2]));
     }
 }

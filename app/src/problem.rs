@@ -64,7 +64,7 @@ pub(crate) fn show<T: Send + Sync + 'static>(
         })
     };
     view! {
-        {problem}
+        {move || problem().into_any()}
         {part(fetched, skeleton_lines, content)}
     }
     .into_any()

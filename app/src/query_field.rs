@@ -3,8 +3,6 @@
 use domain::query::{Completion, Query, QueryError, complete};
 use leptos::html;
 use leptos::prelude::*;
-use leptos_router::NavigateOptions;
-use leptos_router::hooks::{use_location, use_navigate};
 
 use crate::api;
 use crate::browser;
@@ -12,6 +10,7 @@ use crate::fetched::{Request, fetched_when};
 use crate::format::joined;
 use crate::paths;
 use crate::reading::Reading;
+use crate::router::{Router, Trace};
 
 /// The text of the search field; on the fleet list it is the filter, elsewhere Enter takes it there.
 #[derive(Clone, Copy)]
@@ -42,8 +41,7 @@ impl Search {
 #[component]
 pub(crate) fn QueryField() -> AnyView {
     let search: Search = expect_context();
-    let path = use_location().pathname;
-    let navigate = use_navigate();
+    let router: Router = expect_context();
     let input = NodeRef::<html::Input>::new();
     let mirror = NodeRef::<html::Div>::new();
     let open = RwSignal::new(false);
@@ -65,7 +63,7 @@ pub(crate) fn QueryField() -> AnyView {
         })
     });
     let mistake = Memo::new(move |_| search.mistake());
-    let expanded = Memo::new(move |_| offers.reading(|offers| !offers.is_empty()));
+    let expanded = move || offers.reading(|offers| !offers.is_empty());
 
     focus_on_slash(input);
 
@@ -121,13 +119,13 @@ pub(crate) fn QueryField() -> AnyView {
                 return accept(offer);
             }
             open.set(false);
-            if path.get_untracked() != paths::FLEET
+            if router.path.get_untracked() != paths::FLEET
                 && let Some(q) = search.usable_untracked()
             {
-                navigate(&paths::fleet(&q), NavigateOptions::default());
+                router.go_to(&paths::fleet(&q), Trace::New);
             }
         }
-        "Escape" if expanded.get_untracked() => {
+        "Escape" if untrack(expanded) => {
             event.prevent_default();
             open.set(false);
             active.set(None);
@@ -156,13 +154,13 @@ pub(crate) fn QueryField() -> AnyView {
         }
     };
     let list = move || {
-        expanded.get().then(|| {
+        expanded().then(|| {
             let options = offers.get().into_iter().enumerate().map(option).collect_view();
             view! { <div class="completions" role="listbox" id="completions" aria-label="Completions">{options}</div> }
         })
     };
     let problem = move || {
-        let mistake = mistake.get().filter(|_| !expanded.get())?;
+        let mistake = mistake.get().filter(|_| !expanded())?;
         let instead =
             mistake.suggestion.clone().map(|suggestion| joined(&[" Did you mean ", &suggestion, "?"]));
         Some(
@@ -180,16 +178,16 @@ pub(crate) fn QueryField() -> AnyView {
         <div class="search" role="search">
             <div class="search-box">
                 <div class="search-text">
-                    <div class="mirror" aria-hidden="true" node_ref=mirror>{marked}</div>
+                    <div class="mirror" aria-hidden="true" node_ref=mirror>{move || marked().into_any()}</div>
                     <input
                         node_ref=input
                         type="text"
                         role="combobox"
                         aria-label="Filter instances"
                         aria-autocomplete="list"
-                        aria-expanded=move || if expanded.get() { "true" } else { "false" }
-                        aria-controls=move || expanded.get().then_some("completions")
-                        aria-activedescendant=move || active.get().filter(|_| expanded.get()).map(option_id)
+                        aria-expanded=move || if expanded() { "true" } else { "false" }
+                        aria-controls=move || expanded().then_some("completions")
+                        aria-activedescendant=move || active.get().filter(|_| expanded()).map(option_id)
                         aria-invalid=move || mistake.reading(Option::is_some).then_some("true")
                         aria-describedby=move || mistake.reading(Option::is_some).then_some("search-problem")
                         placeholder="verdict:allows-v1 region:eu-west-1 name or id…"
@@ -206,8 +204,8 @@ pub(crate) fn QueryField() -> AnyView {
                 </div>
                 <kbd aria-hidden="true">"/"</kbd>
             </div>
-            {list}
-            <div role="status">{problem}</div>
+            {move || list().into_any()}
+            <div role="status">{move || problem().into_any()}</div>
         </div>
     }
     .into_any()

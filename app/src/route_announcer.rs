@@ -1,16 +1,16 @@
 //! Moves the focus to the heading of a page that was navigated to, and says its name to screen readers.
 
 use leptos::prelude::*;
-use leptos_router::hooks::use_location;
 use wasm_bindgen::JsCast;
 
 use crate::reading::on_change;
+use crate::router::Router;
 
 /// Acts on a change of the path alone: a filter in the query string changes while someone types. The first page is left
 /// to the browser, which announces it itself.
 #[component]
 pub(crate) fn RouteAnnouncer() -> AnyView {
-    let path = use_location().pathname;
+    let Router { path, .. } = expect_context();
     let message = RwSignal::new(String::new());
     on_change(
         move || path.track(),

@@ -3,9 +3,6 @@
 use domain::source::SourceState;
 use domain::wire::{API_VERSION, SessionInfo, SourceRow};
 use leptos::prelude::*;
-use leptos_router::components::{FlatRoutes, Route, Router};
-use leptos_router::hooks::use_location;
-use leptos_router::path;
 
 use crate::api;
 use crate::browser;
@@ -14,9 +11,10 @@ use crate::format;
 use crate::format::joined;
 use crate::live::{Live, LiveState};
 use crate::pages;
-use crate::paths;
+use crate::paths::{self, Page};
 use crate::query_field::{QueryField, Search};
 use crate::route_announcer::RouteAnnouncer;
+use crate::router::Router;
 use crate::ui::{Banner, Button, Clock, Pill, ToastRegion, Toasts, Tone};
 
 /// Shows the application beside the static shell, which the script that started us takes away before the next paint.
@@ -36,23 +34,21 @@ pub(crate) struct Sources(pub(crate) Fetched<Vec<SourceRow>>);
 pub fn App() -> impl IntoView {
     let live = Live::start();
     provide_context(live);
-    provide_context(Clock(live.now.into()));
+    provide_context(Clock(live.now));
     provide_context(Toasts::new());
     provide_context(Session(fetched(|| Box::pin(api::session_info()))));
     provide_context(Sources(fetched(move || {
         live.fleet_slow.track();
         Box::pin(api::list_sources())
     })));
-    view! {
-        <Router>
-            <Frame />
-        </Router>
-    }
+    provide_context(Router::start());
+    provide_context(Search::new());
+    view! { <Frame /> }
 }
 
 #[component]
 fn Frame() -> AnyView {
-    provide_context(Search::new());
+    let Router { path, .. } = expect_context();
     view! {
         <a class="skip" href="#main" rel="external">"Skip to content"</a>
         <div class="frame">
@@ -64,14 +60,7 @@ fn Frame() -> AnyView {
                 </header>
                 <main id="main">
                     <Banners />
-                    <FlatRoutes fallback=pages::NotFound>
-                        <Route path=path!("/") view=pages::Overview />
-                        <Route path=path!("/fleet") view=pages::Fleet />
-                        <Route path=path!("/fleet/:account/:region/:id") view=pages::Instance />
-                        <Route path=path!("/accounts") view=pages::Accounts />
-                        <Route path=path!("/policy") view=pages::Policy />
-                        <Route path=path!("/audit") view=pages::Audit />
-                    </FlatRoutes>
+                    {move || page(path.get())}
                 </main>
             </div>
         </div>
@@ -81,9 +70,21 @@ fn Frame() -> AnyView {
     .into_any()
 }
 
+fn page(path: String) -> AnyView {
+    match Page::at(&path) {
+        Page::Overview => pages::Overview().into_any(),
+        Page::Fleet => pages::Fleet().into_any(),
+        Page::Instance { account, region, instance_id } => pages::instance(account, region, instance_id),
+        Page::Accounts => pages::Accounts().into_any(),
+        Page::Policy => pages::Policy().into_any(),
+        Page::Audit => pages::Audit().into_any(),
+        Page::NotFound => pages::NotFound().into_any(),
+    }
+}
+
 #[component]
 fn Navigation() -> AnyView {
-    let path = use_location().pathname;
+    let Router { path, .. } = expect_context();
     let Session(session) = expect_context();
     let Sources(sources) = expect_context();
     let instances = move || {
@@ -181,8 +182,8 @@ fn Freshness() -> AnyView {
     };
     view! {
         <div class="fresh">
-            <span role="status" aria-label="Updates">{stream}</span>
-            {pills}
+            <span role="status" aria-label="Updates">{move || stream().into_any()}</span>
+            {move || pills().into_any()}
         </div>
     }
     .into_any()
@@ -217,7 +218,7 @@ fn Banners() -> AnyView {
             }
         })
     };
-    view! { <div role="status" class="banners">{reload} {offline}</div> }.into_any()
+    view! { <div role="status" class="banners">{move || reload().into_any()} {move || offline().into_any()}</div> }.into_any()
 }
 
 /// The colour scheme that was chosen.

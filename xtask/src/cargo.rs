@@ -69,7 +69,8 @@ pub(crate) fn build(command: &mut Command) -> Result<Vec<Artefact>> {
 /// Builds one binary and returns its file.
 pub(crate) fn build_binary(package: &str, binary: &str, release: bool) -> Result<PathBuf> {
     let mut command = cargo();
-    command.args(["build", "--package", package, "--bin", binary]);
+    // The whole workspace is selected, so that dependencies have the same features as in the tests and are compiled once.
+    command.args(["build", "--workspace", "--bin", binary]);
     if release {
         command.arg("--release");
     }

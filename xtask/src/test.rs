@@ -169,19 +169,14 @@ impl Test {
     /// `cargo test` of the test target with this name, in each package that has one.
     fn named_tests(&self, test: &str) -> Result<Command> {
         let metadata = cargo::Metadata::load()?;
-        let packages: Vec<&str> = metadata
-            .packages_with_test(test)
-            .into_iter()
-            .filter(|package| self.package.as_ref().is_none_or(|wanted| wanted == package))
-            .collect();
-        if packages.is_empty() {
-            bail!("no package has a test target named `{test}`");
-        }
+        let packages = metadata.packages_with_test(test);
         let mut command = cargo::cargo();
         command.args(["test", "--no-fail-fast", "--test", test]);
-        for package in packages {
-            command.args(["--package", package]);
-        }
+        match &self.package {
+            Some(wanted) if packages.contains(&wanted.as_str()) => command.args(["--package", wanted]),
+            None if !packages.is_empty() => command.arg("--workspace"),
+            Some(_) | None => bail!("no package has a test target named `{test}`"),
+        };
         Ok(command)
     }
 

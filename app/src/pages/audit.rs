@@ -2,8 +2,6 @@
 
 use domain::audit::{AuditAction, AuditEntry};
 use leptos::prelude::*;
-use leptos_router::NavigateOptions;
-use leptos_router::hooks::{use_navigate, use_query_map};
 
 use crate::api::{self, ApiError};
 use crate::browser;
@@ -13,6 +11,7 @@ use crate::live::Live;
 use crate::paths::{self, AuditFilter, Export};
 use crate::problem::{Problem, show};
 use crate::reading::{Reading, effect};
+use crate::router::{Router, Trace};
 use crate::ui::{Button, Empty, Heading, Pill, Time, Tone};
 
 /// Entries that one request asks for.
@@ -22,17 +21,12 @@ const PAGE: u32 = 100;
 pub(crate) fn Audit() -> AnyView {
     browser::set_title("Audit");
     let live: Live = expect_context();
-    let query = use_query_map();
-    let filter = Memo::new(move |_| {
-        query.reading(|query| {
-            let value = |name| query.get(name).unwrap_or_default();
-            AuditFilter {
-                text: value("text"),
-                action: value("action"),
-                account: value("account"),
-                instance_id: value("id"),
-            }
-        })
+    let router: Router = expect_context();
+    let filter = Memo::new(move |_| AuditFilter {
+        text: router.query("text"),
+        action: router.query("action"),
+        account: router.query("account"),
+        instance_id: router.query("id"),
     });
     let newest = fetched(move || {
         live.changes.track();
@@ -80,7 +74,7 @@ pub(crate) fn Audit() -> AnyView {
         <Heading title="Audit">"Every change that was asked for, newest first."</Heading>
         <Filter filter />
         {show(newest, 8, move |entries| first_page(entries, filter))}
-        <div class="audit">{list}</div>
+        <div class="audit">{move || list().into_any()}</div>
         {move || older_error.get().map(|error| view! { <Problem error /> })}
         {move || has_more().then(|| view! { <div><Button label="Load older entries" on_press=more /></div> })}
     }
@@ -94,12 +88,11 @@ async fn page(filter: AuditFilter, before: i64) -> Result<Vec<AuditEntry>, ApiEr
 
 #[component]
 fn Filter(filter: Memo<AuditFilter>) -> AnyView {
-    let navigate = use_navigate();
+    let router: Router = expect_context();
     let change = StoredValue::new_local(move |edit: &dyn Fn(&mut AuditFilter)| {
         let mut next = filter.get_untracked();
         edit(&mut next);
-        let options = NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() };
-        navigate(&paths::audit(&next), options);
+        router.go_to(&paths::audit(&next), Trace::Replaced);
     });
     let text_field = move |label: &'static str,
                            value: fn(&AuditFilter) -> &String,

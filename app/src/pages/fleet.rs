@@ -13,8 +13,6 @@ use domain::list::{Column, Sort};
 use domain::wire::ListRow;
 use leptos::leptos_dom::helpers::TimeoutHandle;
 use leptos::prelude::*;
-use leptos_router::NavigateOptions;
-use leptos_router::hooks::{use_navigate, use_query_map};
 
 use self::rows::Rows;
 use self::selection::{Selected, Selection};
@@ -28,6 +26,7 @@ use crate::paths::{self, Export};
 use crate::problem::Problem;
 use crate::query_field::Search;
 use crate::reading::{Reading, effect, on_change};
+use crate::router::{Router, Trace};
 use crate::shell::Sources;
 use crate::ui::{Button, Dialog, Empty, Heading, Kind, Time, Toasts, copy_text};
 
@@ -56,9 +55,9 @@ pub(crate) fn Fleet() -> AnyView {
         },
     );
     let compact = RwSignal::new(browser::stored("density").as_deref() == Some("compact"));
-    let navigate = use_navigate();
+    let router: Router = expect_context();
     let open = Callback::new(move |row: Arc<ListRow>| {
-        navigate(&paths::instance(&row.account, &row.region, &row.instance_id), NavigateOptions::default());
+        router.go_to(&paths::instance(&row.account, &row.region, &row.instance_id), Trace::New);
     });
     let table = Table { rows, columns, sort, selection, compact, open };
 
@@ -81,10 +80,10 @@ pub(crate) fn Fleet() -> AnyView {
     };
     view! {
         <div class="fleet">
-            <Heading title="Instances">{state_line}</Heading>
-            {stale}
+            <Heading title="Instances">{move || state_line()}</Heading>
+            {move || stale().into_any()}
             {cards(summary, None)}
-            {problem}
+            {move || problem().into_any()}
             <section class="panel grid-panel" aria-label="List of instances">
                 <Toolbar table />
                 <FleetTable table />
@@ -98,17 +97,13 @@ pub(crate) fn Fleet() -> AnyView {
 
 /// Keeps the search text, the order and the columns in step with the URL, in both directions.
 fn follow_url(search: Search, sort: RwSignal<Sort>, columns: RwSignal<Vec<Column>>) {
-    let query = use_query_map();
-    let navigate = use_navigate();
+    let router: Router = expect_context();
     // What was written last, so that the URL's own echo does not undo what was typed since.
     let written = StoredValue::new(None::<String>);
     let timer = StoredValue::new(None::<TimeoutHandle>);
 
     effect(move || {
-        let (q, order, names) = query.reading(|query| {
-            let value = |name| query.get(name).unwrap_or_default();
-            (value("q"), value("sort"), value("cols"))
-        });
+        let (q, order, names) = (router.query("q"), router.query("sort"), router.query("cols"));
         let url = paths::fleet_list(&q, &order, &names);
         if written.with_value(|written| written.as_deref() == Some(&url)) {
             return;
@@ -131,10 +126,9 @@ fn follow_url(search: Search, sort: RwSignal<Sort>, columns: RwSignal<Vec<Column
         if written.with_value(|written| written.as_deref() == Some(&url)) {
             return;
         }
-        let navigate = navigate.clone();
         let write = move || {
             written.set_value(Some(url.clone()));
-            navigate(&url, NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() });
+            router.go_to(&url, Trace::Replaced);
         };
         timer.set_value(set_timeout_with_handle(write, URL_PAUSE).ok());
     });
@@ -159,7 +153,7 @@ fn Toolbar(table: Table) -> AnyView {
     let search: Search = expect_context();
     let toasts: Toasts = expect_context();
     let matched = move || rows.state.get().map_or(0, |state| state.matched);
-    let selected = Memo::new(move |_| selection.count(matched()));
+    let selected = move || selection.count(matched());
     let previewing = RwSignal::new(false);
 
     let choices = columns::choices()
@@ -198,10 +192,10 @@ fn Toolbar(table: Table) -> AnyView {
         let ids: Vec<&str> = keys.iter().filter_map(|key| key.rsplit('/').next()).collect();
         copy_text(toasts, ids.join("\n"), "instance ids");
     };
-    let none = Signal::derive(move || (selected.get() == 0).then(|| "Nothing is selected.".to_owned()));
+    let none = Signal::derive(move || (selected() == 0).then(|| "Nothing is selected.".to_owned()));
     let all_label = Signal::derive(move || joined(&["Select all ", &format::count(matched()), " matching"]));
     let preview_label =
-        Signal::derive(move || joined(&["Preview enforcing on ", &format::count(selected.get()), "…"]));
+        Signal::derive(move || joined(&["Preview enforcing on ", &format::count(selected()), "…"]));
     let no_match = Signal::derive(move || (matched() == 0).then(|| "No instance matches.".to_owned()));
     view! {
         <div class="toolbar">
@@ -277,15 +271,17 @@ fn FootRow(table: Table) -> AnyView {
             ])
         })
     };
-    let as_of = Memo::new(move |_| rows.state.get().and_then(|state| state.as_of));
     view! {
         <div class="foot-row">
-            <span role="status">{counts}</span>
+            <span role="status">{move || counts()}</span>
             <span class="mut keys">
                 <kbd>"↑"</kbd>" "<kbd>"↓"</kbd>" move · "<kbd>"Enter"</kbd>" open · "<kbd>"Space"</kbd>" select · "<kbd>"/"</kbd>" filter"
             </span>
             <span class="push">
-                {move || as_of.get().map(|at| view! { "oldest read " <Time at /> })}
+                {move || {
+                    let at = rows.state.get()?.as_of?;
+                    Some(view! { "oldest read " <Time at /> }.into_any())
+                }}
             </span>
         </div>
     }

@@ -7,7 +7,6 @@ mod facts;
 
 use domain::wire::InstanceDetail;
 use leptos::prelude::*;
-use leptos_router::hooks::use_params_map;
 
 use self::change_dialog::{ChangeDialog, Intent};
 use crate::api;
@@ -17,7 +16,7 @@ use crate::format::joined;
 use crate::live::Live;
 use crate::paths;
 use crate::problem::{part, show};
-use crate::reading::{Reading, effect, on_change};
+use crate::reading::Reading;
 use crate::shell::Session;
 use crate::ui::{Banner, Button, CopyButton, Kind, Panel, SourcePill, Time, Tone, VerdictPill, verdict_tone};
 
@@ -29,31 +28,23 @@ pub(crate) struct Subject {
     instance_id: String,
 }
 
-#[component]
-pub(crate) fn Instance() -> AnyView {
+pub(crate) fn instance(account: String, region: String, instance_id: String) -> AnyView {
     let live: Live = expect_context();
     let Session(session) = expect_context();
-    let params = use_params_map();
-    let subject = Memo::new(move |_| {
-        params.reading(|params| {
-            let value = |name| params.get(name).unwrap_or_default();
-            Subject { account: value("account"), region: value("region"), instance_id: value("id") }
-        })
-    });
+    browser::set_title(&instance_id);
+    let subject = StoredValue::new(Subject { account, region, instance_id });
     let detail = fetched(move || {
         live.fleet.track();
         live.changes.track();
-        let Subject { account, region, instance_id } = subject.get();
+        let Subject { account, region, instance_id } = subject.get_value();
         Box::pin(api::instance_detail(account, region, instance_id))
     });
-    effect(move || subject.reading(|subject| browser::set_title(&subject.instance_id)));
-    on_change(move || subject.track(), move || detail.clear());
 
     let name = move || {
         let named = detail
             .value
             .reading(|detail| detail.as_ref().and_then(|detail| detail.instance.name().map(str::to_owned)));
-        named.unwrap_or_else(|| subject.reading(|subject| subject.instance_id.clone()))
+        named.unwrap_or_else(|| subject.with_value(|subject| subject.instance_id.clone()))
     };
     let intent = RwSignal::new(Intent::Enforce);
     let dialog_open = RwSignal::new(false);
@@ -70,7 +61,7 @@ pub(crate) fn Instance() -> AnyView {
         })
     });
     let command = Signal::derive(move || {
-        subject.reading(|subject| {
+        subject.with_value(|subject| {
             let Subject { account, region, instance_id } = subject;
             joined(&["tollgate fleet enforce ", instance_id, " --account ", account, " --region ", region])
         })
@@ -81,13 +72,13 @@ pub(crate) fn Instance() -> AnyView {
                 <a class="link" href=paths::FLEET>"Instances"</a>
                 <h1 tabindex="-1">{name}</h1>
                 <div class="sub">
-                    <code>{move || subject.reading(|subject| subject.instance_id.clone())}</code>
+                    <code>{move || subject.with_value(|subject| subject.instance_id.clone())}</code>
                     " "
                     <CopyButton
-                        text=Signal::derive(move || subject.reading(|subject| subject.instance_id.clone()))
+                        text=Signal::derive(move || subject.with_value(|subject| subject.instance_id.clone()))
                         what="instance id"
                     />
-                    {move || subject.reading(|subject| joined(&[" ", &subject.account, " · ", &subject.region]))}
+                    {move || subject.with_value(|subject| joined(&[" ", &subject.account, " · ", &subject.region]))}
                 </div>
             </div>
             <div class="acts">

@@ -44,7 +44,7 @@ pub(crate) fn Overview() -> AnyView {
         if known { summary.reading(sentence) } else { "Counting…".into() }
     };
     view! {
-        <Heading title="Overview">{line}</Heading>
+        <Heading title="Overview">{move || line()}</Heading>
         {move || answer.value.reading(|answer| answer.as_ref().and_then(|answer| stale_banner(&answer.sources)))}
         {cards(summary, Some(policy))}
         {show(answer, 8, content)}

@@ -34,7 +34,7 @@ pub(crate) fn Policy() -> AnyView {
         })
     };
     view! {
-        <Heading title="Policy">{line}</Heading>
+        <Heading title="Policy">{move || line()}</Heading>
         {show(report, 6, content)}
     }
     .into_any()

@@ -81,7 +81,7 @@ pub(crate) fn cards(summary: Memo<Summary>, policy: Option<Signal<Option<(u32, u
     view! {
         <div class="cards">
             <Card label="v2 enforced or off" value=share detail=detail href=paths::fleet("verdict:enforced,endpoint-disabled") tone=Tone::Ok>
-                {bar}
+                {move || bar().into_any()}
             </Card>
             <Card
                 label="Allows v1"

@@ -7,7 +7,7 @@ use crate::format;
 
 /// The time that relative times are read from; provided as context.
 #[derive(Clone, Copy)]
-pub(crate) struct Clock(pub(crate) Signal<Timestamp>);
+pub(crate) struct Clock(pub(crate) RwSignal<Timestamp>);
 
 #[component]
 pub(crate) fn Time(at: Timestamp) -> AnyView {

@@ -11,7 +11,7 @@ pub(crate) struct Key {
     pub(crate) flag: Option<&'static str>,
     /// What is assumed where nothing is said; empty for none.
     pub(crate) default: &'static str,
-    #[cfg_attr(not(test), expect(dead_code, reason = "the documentation is checked against it"))]
+    #[cfg_attr(not(test), expect(dead_code, reason = "the README's table is held to it"))]
     pub(crate) about: &'static str,
 }
 

@@ -73,3 +73,14 @@ fn the_example_file_is_read_and_names_every_key() {
         .collect();
     load(&uncommented, &[("TOLLGATE_SECRET_CHAT", "0123456789abcdef")], &[]).expect("the example is valid");
 }
+
+#[test]
+fn the_readme_has_a_row_for_every_key() {
+    let readme = include_str!("../../../README.md");
+    for key in KEYS {
+        let flag = key.flag.map_or(String::new(), |flag| format!("`--{flag}`"));
+        let default = if key.default.is_empty() { String::new() } else { format!("`{}`", key.default) };
+        let row = format!("| `{}` | `{}` | {flag} | {default} | {} |", key.path, key.variable, key.about);
+        assert!(readme.contains(&row), "README.md lacks the row\n{row}");
+    }
+}

@@ -40,18 +40,20 @@ pub(crate) fn FleetTable(table: Table) -> AnyView {
     let scroller = NodeRef::<html::Div>::new();
     let viewport = RwSignal::new(Viewport { top: 0, height: 600, row: ROW });
     let active = RwSignal::new(None::<u32>);
-    let count = Memo::new(move |_| rows.state.get().map_or(SKELETON_ROWS, |state| state.matched));
-    let in_sight = Memo::new(move |_| {
-        let range = viewport.get().rows(count.get());
-        (range.start, range.end)
-    });
+    let count = move || rows.state.get().map_or(SKELETON_ROWS, |state| state.matched);
     let row_height = move || if compact.get() { ROW_COMPACT } else { ROW };
 
     effect(move || {
         let row = row_height();
         viewport.update(|viewport| viewport.row = row);
     });
-    effect(move || rows.in_sight.set(in_sight.get()));
+    effect(move || {
+        let range = viewport.get().rows(count());
+        let in_sight = (range.start, range.end);
+        if rows.in_sight.get_untracked() != in_sight {
+            rows.in_sight.set(in_sight);
+        }
+    });
     effect(move || {
         let Some(element) = scroller.get() else { return };
         browser::observe_size(&element, move |element| {
@@ -87,7 +89,7 @@ pub(crate) fn FleetTable(table: Table) -> AnyView {
         if !on_grid || event.ctrl_key() || event.meta_key() || event.alt_key() {
             return;
         }
-        let last = count.get_untracked().saturating_sub(1);
+        let last = untrack(count).saturating_sub(1);
         let here = active.get_untracked();
         let page = viewport.get_untracked().page();
         match event.key().as_str() {
@@ -113,7 +115,7 @@ pub(crate) fn FleetTable(table: Table) -> AnyView {
         event.prevent_default();
     };
 
-    let template = Memo::new(move |_| columns.reading(|columns| columns::template(columns)));
+    let template = move || columns.reading(|columns| columns::template(columns));
     let header = move || columns.get().into_iter().map(|column| header_cell(table, column)).collect_view();
     view! {
         <div
@@ -123,13 +125,13 @@ pub(crate) fn FleetTable(table: Table) -> AnyView {
             tabindex="0"
             aria-label="Instances"
             aria-multiselectable="true"
-            aria-rowcount=move || (count.get() + 1).to_string()
+            aria-rowcount=move || (count() + 1).to_string()
             aria-colcount=move || (columns.reading(Vec::len) + 1).to_string()
             aria-busy=move || rows.state.reading(Option::is_none).then_some("true")
             aria-activedescendant=move || active.get().map(row_id)
-            hidden=move || count.get() == 0
-            style=("--columns", move || template.get().0)
-            style=("--least", move || template.get().1)
+            hidden=move || count() == 0
+            style=("--columns", move || template().0)
+            style=("--least", move || template().1)
             style=("--row", move || joined(&[&row_height().to_string(), "px"]))
             on:scroll=scroll
             on:keydown=keydown
@@ -139,17 +141,17 @@ pub(crate) fn FleetTable(table: Table) -> AnyView {
                     <div role="columnheader" class="cell check">
                         <span class="sr">"Selected"</span>
                     </div>
-                    {header}
+                    {move || header().into_any()}
                 </div>
             </div>
             <div
                 role="rowgroup"
                 class="grid-body"
-                style:height=move || joined(&[&(u64::from(count.get()) * u64::from(row_height())).to_string(), "px"])
+                style:height=move || joined(&[&(u64::from(count()) * u64::from(row_height())).to_string(), "px"])
             >
                 <For
                     each=move || {
-                        let (first, end) = in_sight.get();
+                        let (first, end) = rows.in_sight.get();
                         first..end
                     }
                     key=|index| *index
@@ -206,7 +208,7 @@ fn grid_row(table: Table, index: u32, active: RwSignal<Option<u32>>) -> AnyView 
                             type="checkbox"
                             tabindex="-1"
                             aria-label=label
-                            prop:checked=selected
+                            prop:checked=move || selected()
                             on:change=move |_| selection.toggle(toggled.clone())
                         />
                     </div>
@@ -239,12 +241,12 @@ fn grid_row(table: Table, index: u32, active: RwSignal<Option<u32>>) -> AnyView 
             class="grid-row"
             class:active=move || active.get() == Some(index)
             aria-rowindex=(index + 2).to_string()
-            aria-selected=move || if selected.get() { "true" } else { "false" }
+            aria-selected=move || if selected() { "true" } else { "false" }
             style:transform=top
             on:click=move |_| active.set(Some(index))
             on:dblclick=double
         >
-            {cells}
+            {move || cells().into_any()}
         </div>
     }
     .into_any()

@@ -26,18 +26,18 @@ pub(crate) enum Intent {
 pub(crate) fn ChangeDialog(
     open: RwSignal<bool>,
     intent: RwSignal<Intent>,
-    subject: Memo<Subject>,
+    subject: StoredValue<Subject>,
 ) -> AnyView {
     let title = Signal::derive(move || {
         let what = match intent.get() {
             Intent::Enforce => "Enforce IMDSv2 on ",
             Intent::Restore { .. } => "Restore previous options of ",
         };
-        subject.reading(|subject| joined(&[what, &subject.instance_id]))
+        subject.with_value(|subject| joined(&[what, &subject.instance_id]))
     });
     let content = move || {
         let intent = intent.get_untracked();
-        let subject = subject.get_untracked();
+        let subject = subject.get_value();
         dialog_body(intent, subject, open)
     };
     view! { <Dialog open id="change-title" title content /> }.into_any()
@@ -51,6 +51,8 @@ struct Attempt {
     /// Made once per plan that is shown: a double click or a retry is the same change, another plan is another one.
     idempotency_key: StoredValue<String>,
     applying: RwSignal<bool>,
+    /// The server took the change: from here on it is followed.
+    requested: RwSignal<bool>,
     failure: RwSignal<Option<ApiError>>,
     change: RwSignal<Option<Change>>,
 }
@@ -60,6 +62,7 @@ impl Attempt {
     fn plan_again(self) {
         self.idempotency_key.set_value(browser::random_key());
         self.failure.set(None);
+        self.requested.set(false);
         self.change.set(None);
         self.report.clear();
         self.report.retry();
@@ -81,7 +84,10 @@ impl Attempt {
                 return;
             }
             match answer {
-                Ok(change) => self.change.set(Some(change)),
+                Ok(change) => {
+                    self.change.set(Some(change));
+                    self.requested.set(true);
+                }
                 Err(error) => self.failure.set(Some(error)),
             }
         });
@@ -118,12 +124,12 @@ fn dialog_body(intent: Intent, subject: Subject, open: RwSignal<bool>) -> AnyVie
         reason: RwSignal::new(String::new()),
         idempotency_key: StoredValue::new(browser::random_key()),
         applying: RwSignal::new(false),
+        requested: RwSignal::new(false),
         failure: RwSignal::new(None),
         change: RwSignal::new(None),
     };
-    let requested = Memo::new(move |_| attempt.change.reading(Option::is_some));
     let body = move || {
-        if requested.get() {
+        if attempt.requested.get() {
             return follow(attempt, open);
         }
         view! {
@@ -247,7 +253,7 @@ fn Confirm(attempt: Attempt, intent: Intent, open: RwSignal<bool>) -> AnyView {
                 on:input=move |event| attempt.reason.set(event_target_value(&event))
             ></textarea>
         </label>
-        {failure}
+        {move || failure().into_any()}
         <div class="dialog-acts">
             <span class="mut" role="status">{move || attempt.blocked()}</span>
             <Button label="Cancel" on_press=move || open.set(false) />
@@ -283,24 +289,23 @@ fn follow(attempt: Attempt, open: RwSignal<bool>) -> AnyView {
             attempt.change.set(Some(change));
         }
     });
-    let status =
-        Memo::new(move |_| attempt.change.reading(|change| change.as_ref().map(|change| change.status)));
+    let status = move || attempt.change.reading(|change| change.as_ref().map(|change| change.status));
     let said = move || {
-        status.get().map(|status| {
+        status().map(|status| {
             view! { <p><ChangePill status /> " " {explanation(status)}</p> }
         })
     };
     let details = move || attempt.change.reading(|change| change.as_ref().map(outcome));
     let again = move || {
-        (status.get() == Some(ChangeStatus::PlanOutdated))
+        (status() == Some(ChangeStatus::PlanOutdated))
             .then(|| view! { <Button label="Plan again" on_press=move || attempt.plan_again() /> })
     };
     view! {
-        <div role="status" aria-live="polite">{said}</div>
-        {details}
+        <div role="status" aria-live="polite">{move || said().into_any()}</div>
+        {move || details().into_any()}
         {move || newest.error.get().map(|error| view! { <Problem error /> })}
         <div class="dialog-acts">
-            {again}
+            {move || again().into_any()}
             <Button label="Close" kind=Kind::Primary on_press=move || open.set(false) />
         </div>
     }

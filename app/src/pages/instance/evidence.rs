@@ -14,9 +14,9 @@ use crate::ui::{Button, CopyButton, DayBars, Pill, Time, Tone};
 const DAYS: u32 = 14;
 
 #[component]
-pub(crate) fn Verify(subject: Memo<Subject>) -> AnyView {
+pub(crate) fn Verify(subject: StoredValue<Subject>) -> AnyView {
     let report = fetched(move || {
-        let Subject { account, region, instance_id } = subject.get();
+        let Subject { account, region, instance_id } = subject.get_value();
         Box::pin(api::verify_use(account, region, instance_id, DAYS))
     });
     view! {
@@ -49,9 +49,9 @@ fn verify(report: &UseReport) -> AnyView {
 }
 
 #[component]
-pub(crate) fn Origins(subject: Memo<Subject>) -> AnyView {
+pub(crate) fn Origins(subject: StoredValue<Subject>) -> AnyView {
     let origins = fetched(move || {
-        let Subject { account, region, instance_id } = subject.get();
+        let Subject { account, region, instance_id } = subject.get_value();
         Box::pin(api::instance_origins(account, region, instance_id))
     });
     view! { <div class="pad">{show(origins, 3, |origins| list(origins))}</div> }.into_any()
@@ -70,10 +70,10 @@ fn list(origins: &[Origin]) -> AnyView {
 }
 
 #[component]
-pub(crate) fn Raw(subject: Memo<Subject>) -> AnyView {
+pub(crate) fn Raw(subject: StoredValue<Subject>) -> AnyView {
     let wanted = RwSignal::new(false);
     let raw = fetched_when(move || {
-        let Subject { account, region, instance_id } = subject.get();
+        let Subject { account, region, instance_id } = subject.get_value();
         wanted.get().then(|| -> crate::fetched::Request<String> {
             Box::pin(api::instance_raw(account, region, instance_id))
         })

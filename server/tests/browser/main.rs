@@ -1,0 +1,12 @@
+//! The console in a real browser: what a person sees, with a keyboard and with a pointer.
+
+#[expect(dead_code, reason = "the command line and posted bodies are tested without a browser")]
+#[path = "../common/mod.rs"]
+mod common;
+
+/// axe-core, the content security policy and screenshots on every page.
+mod pages;
+/// Finding, reading, enforcing, and the record of it.
+mod journey;
+/// Chromium, driven by role and label.
+mod tab;

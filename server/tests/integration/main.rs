@@ -1,0 +1,15 @@
+//! The real binary over HTTP and on the command line.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+/// The command line: exit codes, messages, output.
+mod command_line;
+/// Bad input to every server function.
+mod fuzz;
+/// Files, headers, statuses and checks.
+mod http;
+/// Server functions, exports and events.
+mod api;
+/// Signed messages to other systems.
+mod webhook;
