@@ -5,13 +5,13 @@ use std::process::Command;
 fn main() {
     println!("cargo::rerun-if-changed=../.git/HEAD");
     println!("cargo::rerun-if-changed=../.git/logs/HEAD");
-    println!("cargo::rerun-if-env-changed=TOLLGATE_BUILD_COMMIT");
+    println!("cargo::rerun-if-env-changed=BUILD_COMMIT");
     println!("cargo::rerun-if-env-changed=SOURCE_DATE_EPOCH");
     // An image is built without the repository and is told.
-    let commit = std::env::var("TOLLGATE_BUILD_COMMIT").ok().or_else(|| git(&["rev-parse", "--short=12", "HEAD"]));
+    let commit = std::env::var("BUILD_COMMIT").ok().or_else(|| git(&["rev-parse", "--short=12", "HEAD"]));
     let time = std::env::var("SOURCE_DATE_EPOCH").ok().or_else(|| git(&["log", "-1", "--format=%ct"]));
-    println!("cargo::rustc-env=TOLLGATE_BUILD_COMMIT={}", commit.unwrap_or_else(|| "unknown".into()));
-    println!("cargo::rustc-env=TOLLGATE_BUILD_TIME={}", time.unwrap_or_else(|| "0".into()));
+    println!("cargo::rustc-env=BUILD_COMMIT={}", commit.unwrap_or_else(|| "unknown".into()));
+    println!("cargo::rustc-env=BUILD_TIME={}", time.unwrap_or_else(|| "0".into()));
 }
 
 fn git(arguments: &[&str]) -> Option<String> {

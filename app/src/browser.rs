@@ -29,7 +29,7 @@ pub(crate) fn random_key() -> String {
     match window().crypto() {
         Ok(crypto) => crypto.random_uuid(),
         // Only reached outside secure contexts; two dialogs opened within a millisecond are not a case.
-        Err(_) => js_sys::Date::now().to_string(),
+        Err(_) => (js_sys::Date::now() as u64).to_string(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! What is shown when the server answers an error: each kind with its own words and its own way on.
 
+use std::sync::Arc;
+
 use leptos::prelude::*;
 
 use crate::api::ApiError;
@@ -57,17 +59,28 @@ pub(crate) fn show<T: Send + Sync + 'static>(
     skeleton_lines: usize,
     content: impl Fn(&T) -> AnyView + Send + 'static,
 ) -> AnyView {
-    let problem = move || {
-        fetched.error.get().map(|error| {
-            let instead = if fetched.value.is_known() { "Shown below is the last answer." } else { "" };
-            view! { <Problem error retry=Box::new(move || fetched.retry()) instead /> }
-        })
-    };
+    let problem =
+        problem(fetched.error, Box::new(move || fetched.value.is_known()), Arc::new(move || fetched.retry()));
     view! {
-        {move || problem().into_any()}
+        {problem}
         {part(fetched, skeleton_lines, content)}
     }
     .into_any()
+}
+
+/// The error of a fetch, compiled once and not once for each answer.
+fn problem(
+    error: RwSignal<Option<ApiError>>,
+    known: Box<dyn Fn() -> bool + Send>,
+    retry: Arc<dyn Fn() + Send + Sync>,
+) -> AnyView {
+    let problem = move || {
+        let error = error.get()?;
+        let retry = retry.clone();
+        let instead = if known() { "Shown below is the last answer." } else { "" };
+        Some(view! { <Problem error retry=Box::new(move || retry()) instead /> })
+    };
+    view! { {move || problem().into_any()} }.into_any()
 }
 
 /// As [`show`], for a further part of the same answer: its error is shown once, by the first part.
@@ -83,5 +96,5 @@ pub(crate) fn part<T: Send + Sync + 'static>(
             None => view! { <Skeleton lines=skeleton_lines /> }.into_any(),
         })
     };
-    content.into_any()
+    view! { {move || content()} }.into_any()
 }

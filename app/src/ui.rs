@@ -15,7 +15,7 @@ pub(crate) use button::{Button, Kind};
 pub(crate) use chart::{DayBars, TrendChart};
 pub(crate) use copy::{CopyButton, copy_text};
 pub(crate) use dialog::Dialog;
-pub(crate) use panel::{Card, Heading, Panel, Segment, ShareBar};
+pub(crate) use panel::{Heading, Panel, Segment, ShareBar, card};
 pub(crate) use pill::{
     ChangePill, Pill, PolicyPill, SeverityPill, SourcePill, Tone, VerdictPill, verdict_tone,
 };

@@ -43,7 +43,7 @@ pub(crate) fn Fleet() -> AnyView {
     follow_url(search, sort, columns);
 
     let q = Memo::new(move |_| search.usable());
-    let rows = Rows::new(q, Memo::new(move |_| sort.get().to_string()));
+    let rows = Rows::new(q, sort);
     let selection = Selection::new();
     // A selection of "all that match" means other instances once the query is another.
     on_change(
@@ -61,13 +61,16 @@ pub(crate) fn Fleet() -> AnyView {
     });
     let table = Table { rows, columns, sort, selection, compact, open };
 
-    let summary =
-        Memo::new(move |_| sources.value.reading(|rows| total(rows.map_or(&[][..], Vec::as_slice))));
-    let state_line = move || {
-        let known = sources.value.is_known();
-        if known { summary.reading(sentence) } else { "Counting…".into() }
+    let summary = move || sources.value.reading(|rows| rows.map(|rows| total(rows)));
+    let state_line = move || summary().as_ref().map_or_else(|| "Counting…".into(), sentence);
+    let top = move || {
+        let stale = sources.value.reading(|rows| stale_banner(rows.map_or(&[][..], Vec::as_slice)));
+        view! {
+            {stale}
+            {cards(summary().as_ref(), None)}
+        }
+        .into_any()
     };
-    let stale = move || sources.value.reading(|rows| stale_banner(rows.map_or(&[][..], Vec::as_slice)));
     let problem = move || {
         rows.error.get().filter(|error| !matches!(error, ApiError::BadQuery { .. })).map(|error| {
             let instead = if rows.state.reading_untracked(Option::is_some) {
@@ -81,8 +84,7 @@ pub(crate) fn Fleet() -> AnyView {
     view! {
         <div class="fleet">
             <Heading title="Instances">{move || state_line()}</Heading>
-            {move || stale().into_any()}
-            {cards(summary, None)}
+            {move || top()}
             {move || problem().into_any()}
             <section class="panel grid-panel" aria-label="List of instances">
                 <Toolbar table />
@@ -252,7 +254,7 @@ fn NoRows(rows: Rows) -> AnyView {
             }
         })
     };
-    content.into_any()
+    view! { {move || content().into_any()} }.into_any()
 }
 
 #[component]

@@ -8,7 +8,7 @@ use domain::summary::Summary;
 use domain::wire::{HistoryItem, Overview as Answer, SourceRow};
 use leptos::prelude::*;
 
-use super::summary::{cards, sentence, stale_banner};
+use super::summary::{cards, policy_card, sentence, stale_banner};
 use crate::api;
 use crate::browser;
 use crate::fetched::fetched;
@@ -17,7 +17,6 @@ use crate::format::joined;
 use crate::live::Live;
 use crate::paths;
 use crate::problem::show;
-use crate::reading::Reading;
 use crate::ui::{Empty, Heading, Panel, SourcePill, Time, Tone, TrendChart};
 
 /// The days that the trend spans.
@@ -33,20 +32,24 @@ pub(crate) fn Overview() -> AnyView {
         live.fleet.track();
         Box::pin(api::overview(TREND_DAYS))
     });
-    let summary = Memo::new(move |_| {
-        answer.value.reading(|answer| answer.as_ref().map(|answer| answer.summary).unwrap_or_default())
-    });
-    let policy = Signal::derive(move || {
-        answer.value.reading(|answer| answer.as_ref().map(|answer| policy_counts(&answer.policy)))
-    });
+    let top = move || {
+        answer.value.reading(|answer| {
+            let counts = answer.map(|answer| policy_counts(&answer.policy));
+            view! {
+                {answer.and_then(|answer| stale_banner(&answer.sources))}
+                {cards(answer.map(|answer| &answer.summary), Some(policy_card(counts)))}
+            }
+            .into_any()
+        })
+    };
     let line = move || {
-        let known = answer.value.is_known();
-        if known { summary.reading(sentence) } else { "Counting…".into() }
+        answer
+            .value
+            .reading(|answer| answer.map_or_else(|| "Counting…".into(), |answer| sentence(&answer.summary)))
     };
     view! {
         <Heading title="Overview">{move || line()}</Heading>
-        {move || answer.value.reading(|answer| answer.as_ref().and_then(|answer| stale_banner(&answer.sources)))}
-        {cards(summary, Some(policy))}
+        {move || top()}
         {show(answer, 8, content)}
     }
     .into_any()

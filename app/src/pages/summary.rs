@@ -8,8 +8,7 @@ use leptos::prelude::*;
 use crate::format;
 use crate::format::joined;
 use crate::paths;
-use crate::reading::Reading;
-use crate::ui::{Banner, Card, Segment, ShareBar, Time, Tone};
+use crate::ui::{Banner, Segment, ShareBar, Time, Tone, card};
 
 /// `1,204 of 12,418 instances allow IMDSv1; 22 unknown.`
 pub(crate) fn sentence(summary: &Summary) -> String {
@@ -37,77 +36,79 @@ pub(crate) fn total(rows: &[SourceRow]) -> Summary {
     rows.iter().map(|row| row.summary).fold(Summary::default(), Summary::plus)
 }
 
-/// The cards that stand above both lists, each a link to what it counts.
-pub(crate) fn cards(summary: Memo<Summary>, policy: Option<Signal<Option<(u32, u32)>>>) -> AnyView {
-    let value = move |count: fn(&Summary) -> u32| {
-        Signal::derive(move || summary.reading(|summary| format::count(count(summary))))
+/// The cards that stand above both lists, each a link to what it counts; dashes until the counts are known.
+pub(crate) fn cards(summary: Option<&Summary>, last: Option<AnyView>) -> AnyView {
+    let value =
+        |count: fn(&Summary) -> u32| summary.map_or_else(dash, |summary| format::count(count(summary)));
+    let share = |count: fn(&Summary) -> u32| {
+        summary.map_or_else(dash, |summary| format::share(count(summary), summary.total))
     };
-    let share_of = move |count: fn(&Summary) -> u32| {
-        Signal::derive(move || {
-            summary.reading(|summary| joined(&[&format::share(count(summary), summary.total), " of all"]))
-        })
-    };
-    let share = Signal::derive(move || summary.reading(|summary| format::share(summary.safe, summary.total)));
-    let detail = Signal::derive(move || {
-        summary.reading(|summary| {
-            joined(&[
-                &format::count(summary.safe),
-                " of ",
-                &format::count(summary.total),
-                "; unknown counts as not safe",
-            ])
-        })
+    let of_all = |count| joined(&[&share(count), " of all"]);
+    let safe =
+        joined(&[&value(|summary| summary.safe), " of ", &value(|summary| summary.total), " instances"]);
+    let segments = summary.map_or_else(Vec::new, |summary| {
+        vec![
+            Segment { tone: Tone::Ok, part: summary.safe },
+            Segment { tone: Tone::Info, part: summary.pending },
+            Segment { tone: Tone::Bad, part: summary.allows_v1 },
+            Segment { tone: Tone::Unknown, part: summary.unknown },
+        ]
     });
-    let bar = move || {
-        let segments = summary.reading(|summary| {
-            vec![
-                Segment { tone: Tone::Ok, part: summary.safe },
-                Segment { tone: Tone::Info, part: summary.pending },
-                Segment { tone: Tone::Bad, part: summary.allows_v1 },
-                Segment { tone: Tone::Unknown, part: summary.unknown },
-            ]
-        });
-        view! { <ShareBar segments /> }
-    };
-    let policy = policy.map(|policy| {
-        let failing = Signal::derive(move || policy.get().map_or("–".into(), |(failing, _)| format::count(failing)));
-        let unjudged = Signal::derive(move || match policy.get() {
-            None => String::new(),
-            Some((_, 0)) => "all others pass".into(),
-            Some((_, others)) => joined(&[&format::count(others), " without a verdict"]),
-        });
-        view! { <Card label="Policy failing" value=failing detail=unjudged href=paths::fleet("policy:fail") tone=Tone::Bad /> }
-    });
+    let bar = view! { <ShareBar segments /> }.into_any();
     view! {
         <div class="cards">
-            <Card label="v2 enforced or off" value=share detail=detail href=paths::fleet("verdict:enforced,endpoint-disabled") tone=Tone::Ok>
-                {move || bar().into_any()}
-            </Card>
-            <Card
-                label="Allows v1"
-                value=value(|summary| summary.allows_v1)
-                detail=share_of(|summary| summary.allows_v1)
-                href=paths::fleet("verdict:allows-v1")
-                tone=Tone::Bad
-            />
-            <Card
-                label="Unknown"
-                value=value(|summary| summary.unknown)
-                detail=share_of(|summary| summary.unknown)
-                href=paths::fleet("verdict:unknown")
-                tone=Tone::Unknown
-            />
-            <Card
-                label="Required, pending"
-                value=value(|summary| summary.pending)
-                detail=share_of(|summary| summary.pending)
-                href=paths::fleet("verdict:pending")
-                tone=Tone::Info
-            />
-            {policy}
+            {card(
+                "v2 enforced or off",
+                share(|summary| summary.safe),
+                safe,
+                paths::fleet("verdict:enforced,endpoint-disabled"),
+                Tone::Ok,
+                Some(bar),
+            )}
+            {card(
+                "Allows v1",
+                value(|summary| summary.allows_v1),
+                of_all(|summary| summary.allows_v1),
+                paths::fleet("verdict:allows-v1"),
+                Tone::Bad,
+                None,
+            )}
+            {card(
+                "Unknown",
+                value(|summary| summary.unknown),
+                of_all(|summary| summary.unknown),
+                paths::fleet("verdict:unknown"),
+                Tone::Unknown,
+                None,
+            )}
+            {card(
+                "Required, pending",
+                value(|summary| summary.pending),
+                of_all(|summary| summary.pending),
+                paths::fleet("verdict:pending"),
+                Tone::Info,
+                None,
+            )}
+            {last}
         </div>
     }
     .into_any()
+}
+
+/// How many fail the policy, and how many have no verdict of it, which is not a pass either.
+pub(crate) fn policy_card(counts: Option<(u32, u32)>) -> AnyView {
+    let (value, detail) = match counts {
+        None => (dash(), String::new()),
+        Some((failing, 0)) => (format::count(failing), "all others pass".into()),
+        Some((failing, others)) => {
+            (format::count(failing), joined(&[&format::count(others), " without a verdict"]))
+        }
+    };
+    card("Policy failing", value, detail, paths::fleet("policy:fail"), Tone::Bad, None)
+}
+
+fn dash() -> String {
+    "–".into()
 }
 
 /// Names the sources that are not read, each with the age of what is shown of it.

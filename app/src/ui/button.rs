@@ -30,6 +30,16 @@ pub(crate) fn Button(
     #[prop(optional, into)]
     disabled_reason: Signal<Option<String>>,
 ) -> AnyView {
+    button(label, Box::new(on_press), kind, disabled_reason)
+}
+
+/// Apart from the component, so that it is compiled once and not once for each handler.
+fn button(
+    label: Signal<String>,
+    on_press: Box<dyn Fn()>,
+    kind: Kind,
+    disabled_reason: Signal<Option<String>>,
+) -> AnyView {
     // `aria-disabled` instead of `disabled`: a disabled button takes no focus, and its reason would reach nobody.
     let press = move |_| {
         if disabled_reason.reading_untracked(Option::is_none) {

@@ -13,6 +13,16 @@ pub(crate) fn Dialog(
     #[prop(into)] title: Signal<String>,
     content: impl Fn() -> AnyView + Send + Sync + 'static,
 ) -> AnyView {
+    dialog(open, id, title, Box::new(content))
+}
+
+/// Apart from the component, so that it is compiled once and not once for each content.
+fn dialog(
+    open: RwSignal<bool>,
+    id: &'static str,
+    title: Signal<String>,
+    content: Box<dyn Fn() -> AnyView + Send + Sync>,
+) -> AnyView {
     let node = NodeRef::<html::Dialog>::new();
     effect(move || {
         let Some(dialog) = node.get() else { return };

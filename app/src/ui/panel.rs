@@ -44,21 +44,20 @@ pub(crate) fn Panel(
 }
 
 /// One number that links to what it counts.
-#[component]
-pub(crate) fn Card(
+pub(crate) fn card(
     label: &'static str,
-    #[prop(into)] value: Signal<String>,
-    #[prop(into)] detail: Signal<String>,
+    value: String,
+    detail: String,
     href: String,
-    #[prop(default = Tone::Quiet)] tone: Tone,
-    #[prop(optional)] children: Option<Children>,
+    tone: Tone,
+    below: Option<AnyView>,
 ) -> AnyView {
     view! {
         <a class=joined(&["card card-", tone.class()]) href=href>
             <span class="k">{label}</span>
-            <span class="v">{move || value.get()}</span>
-            <span class="d">{move || detail.get()}</span>
-            {children.map(|children| children())}
+            <span class="v">{value}</span>
+            <span class="d">{detail}</span>
+            {below}
         </a>
     }
     .into_any()

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use domain::list::Sort;
 use domain::time::Timestamp;
 use domain::wire::{ListPage, ListRow};
 use futures::future::AbortHandle;
@@ -56,7 +57,7 @@ struct Question {
 
 impl Rows {
     /// Follows `q` and `sort`; asks nothing while `q` is `None` (it cannot be parsed).
-    pub(crate) fn new(q: Memo<Option<String>>, sort: Memo<String>) -> Rows {
+    pub(crate) fn new(q: Memo<Option<String>>, sort: RwSignal<Sort>) -> Rows {
         let live = expect_context::<Live>();
         let rows = Rows {
             state: RwSignal::new(None),
@@ -69,7 +70,7 @@ impl Rows {
             live,
         };
         effect(move || {
-            let sort = sort.get();
+            let sort = sort.get().to_string();
             if let Some(q) = q.get() {
                 rows.ask(q, sort);
             }

@@ -189,8 +189,7 @@ fn header_cell(table: Table, column: Column) -> AnyView {
 fn grid_row(table: Table, index: u32, active: RwSignal<Option<u32>>) -> AnyView {
     let Table { rows, columns, selection, compact, open, .. } = table;
     let data = Memo::new(move |_| rows.row(index));
-    let selected =
-        Memo::new(move |_| data.reading(|row| row.as_ref().is_some_and(|row| selection.contains(&key(row)))));
+    let selected = move || data.reading(|row| row.as_ref().is_some_and(|row| selection.contains(&key(row))));
     let cells = move || {
         columns.reading(|columns| match data.get() {
             None => (0..=columns.len())

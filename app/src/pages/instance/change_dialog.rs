@@ -139,7 +139,7 @@ fn dialog_body(intent: Intent, subject: Subject, open: RwSignal<bool>) -> AnyVie
         }
         .into_any()
     };
-    body.into_any()
+    view! { {move || body()} }.into_any()
 }
 
 fn hop_limit_field(hop_limit: RwSignal<Option<u8>>) -> AnyView {
