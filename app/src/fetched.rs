@@ -41,46 +41,19 @@ impl<T: Send + Sync + 'static> Fetched<T> {
         self.attempt.update(|attempt| *attempt += 1);
     }
 
-    fn take(self, answer: Result<T, ApiError>)
-    where
-        T: PartialEq,
-    {
-        self.loading.set(false);
-        match answer {
-            Ok(value) => {
-                if self.value.reading_untracked(|known| *known != Some(&value)) {
-                    self.value.set(Some(value));
-                }
-                if self.error.reading_untracked(Option::is_some) {
-                    self.error.set(None);
-                }
-            }
-            Err(error) => {
-                let again = matches!(error, ApiError::Offline | ApiError::Unavailable { .. });
-                self.error.set(Some(error));
-                if again {
-                    let attempt = self.attempt;
-                    // The page may be gone by then, which `try_` minds.
-                    let retry = move || {
-                        attempt.try_update(|attempt| *attempt += 1);
-                    };
-                    set_timeout(retry, RETRY_AFTER);
-                }
-            }
-        }
-    }
-
     /// Forgets the value, for a page that turns to another subject.
     pub(crate) fn clear(self) {
-        self.value.set(None);
+        self.value.erased.set(None);
         self.error.set(None);
     }
 }
 
+type Erased = Arc<dyn Any + Send + Sync>;
+
 /// The last value, if any. It is kept without its type, so that the reactive graph is compiled for one kind of value and not
 /// for each answer.
 pub(crate) struct Answer<T> {
-    erased: RwSignal<Option<Arc<dyn Any + Send + Sync>>>,
+    erased: RwSignal<Option<Erased>>,
     kind: PhantomData<fn() -> T>,
 }
 
@@ -106,10 +79,6 @@ impl<T: Send + Sync + 'static> Answer<T> {
     pub(crate) fn is_known(self) -> bool {
         self.erased.reading(Option::is_some)
     }
-
-    fn set(self, value: Option<T>) {
-        self.erased.set(value.map(|value| -> Arc<dyn Any + Send + Sync> { Arc::new(value) }));
-    }
 }
 
 /// Runs `request` now and whenever a signal that it reads changes. A request that is overtaken is aborted.
@@ -131,29 +100,82 @@ where
         loading: RwSignal::new(true),
         attempt: RwSignal::new(0),
     };
-    let live = expect_context::<Live>();
-    let running = StoredValue::new(None::<AbortHandle>);
-    effect(move || {
-        fetched.attempt.track();
-        if let Some(running) = running.get_value() {
-            running.abort();
-        }
-        let request = request();
-        fetched.loading.set(request.is_some());
-        if let Some(request) = request {
-            running.set_value(Some(spawn(Box::pin(async move {
-                let answer = request.await;
-                live.note(answer.as_ref().err());
-                fetched.take(answer);
-            }))));
-        }
-    });
-    on_cleanup(move || {
-        if let Some(Some(running)) = running.try_get_value() {
-            running.abort();
-        }
-    });
+    let request = move || {
+        let request = request()?;
+        let erased = async move { request.await.map(|value| -> Erased { Arc::new(value) }) };
+        Some(Box::pin(erased) as Request<Erased>)
+    };
+    let slot = Slot {
+        value: fetched.value.erased,
+        same: |one, other| one.downcast_ref::<T>() == other.downcast_ref::<T>(),
+        error: fetched.error,
+        loading: fetched.loading,
+        attempt: fetched.attempt,
+        live: expect_context(),
+    };
+    slot.follow(Box::new(request));
     fetched
+}
+
+/// Where an answer goes, whatever its type.
+#[derive(Clone, Copy)]
+struct Slot {
+    value: RwSignal<Option<Erased>>,
+    /// Whether two values are equal, so that pages are not built anew for what they show already.
+    same: fn(&Erased, &Erased) -> bool,
+    error: RwSignal<Option<ApiError>>,
+    loading: RwSignal<bool>,
+    attempt: RwSignal<u32>,
+    live: Live,
+}
+
+impl Slot {
+    fn follow(self, request: Box<dyn Fn() -> Option<Request<Erased>>>) {
+        let running = StoredValue::new(None::<AbortHandle>);
+        effect(move || {
+            self.attempt.track();
+            if let Some(running) = running.get_value() {
+                running.abort();
+            }
+            let request = request();
+            self.loading.set(request.is_some());
+            if let Some(request) = request {
+                running.set_value(Some(spawn(Box::pin(async move { self.take(request.await) }))));
+            }
+        });
+        on_cleanup(move || {
+            if let Some(Some(running)) = running.try_get_value() {
+                running.abort();
+            }
+        });
+    }
+
+    fn take(self, answer: Result<Erased, ApiError>) {
+        self.live.note(answer.as_ref().err());
+        self.loading.set(false);
+        match answer {
+            Ok(value) => {
+                let same = |known: &Option<Erased>| known.as_ref().is_some_and(|known| (self.same)(known, &value));
+                if !self.value.reading_untracked(same) {
+                    self.value.set(Some(value));
+                }
+                if self.error.reading_untracked(Option::is_some) {
+                    self.error.set(None);
+                }
+            }
+            Err(error) => {
+                let again = matches!(error, ApiError::Offline | ApiError::Unavailable { .. });
+                self.error.set(Some(error));
+                if again {
+                    // The page may be gone by then, which `try_` minds.
+                    let retry = move || {
+                        self.attempt.try_update(|attempt| *attempt += 1);
+                    };
+                    set_timeout(retry, RETRY_AFTER);
+                }
+            }
+        }
+    }
 }
 
 /// Runs a boxed task that can be aborted, and through it the request that it waits for.

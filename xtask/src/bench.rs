@@ -1,5 +1,6 @@
 //! `cargo xtask bench NAME`: ours and the peers in turn on the same work, as a table and as `target/bench/NAME.json`.
 
+mod console;
 mod fleet;
 mod measure;
 mod report;
@@ -26,7 +27,7 @@ pub(crate) struct Bench {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Name {
-    /// Listing 10,000 instances
+    /// Listing 10,000 instances, list queries over 100,000, and policy decisions
     Fleet,
 }
 

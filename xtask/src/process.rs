@@ -145,6 +145,11 @@ impl Held {
         Ok(Self { name: name.to_owned(), child, stdin })
     }
 
+    /// The process's number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.name
     }

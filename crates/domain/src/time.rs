@@ -9,4 +9,8 @@ pub use jiff::{SignedDuration, Timestamp};
 pub use slim::{SignedDuration, Timestamp};
 
 #[cfg(any(target_arch = "wasm32", test))]
+#[cfg_attr(
+    not(target_arch = "wasm32"),
+    expect(dead_code, unreachable_pub, reason = "on other targets only its tests use it")
+)]
 mod slim;

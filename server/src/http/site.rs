@@ -113,10 +113,11 @@ impl Site {
     /// A sentence that says what is missing and how to build it.
     pub(crate) fn open(directory: &Path) -> Result<Site, String> {
         let mut files = BTreeMap::new();
+        let build = "Build one with `cargo xtask bundle`.";
         read(directory, directory, &mut files)
-            .map_err(|error| format!("The bundle in {} cannot be read: {error}.", directory.display()))?;
+            .map_err(|error| format!("The bundle in {} cannot be read: {error}. {build}", directory.display()))?;
         if !files.contains_key(SHELL) {
-            return Err(format!("There is no bundle in {}: build one with `cargo xtask bundle`.", directory.display()));
+            return Err(format!("There is no bundle in {}. {build}", directory.display()));
         }
         let paths: Vec<String> = files.keys().cloned().collect();
         let mut assets = BTreeMap::new();

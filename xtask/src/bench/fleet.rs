@@ -7,11 +7,12 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use super::console;
 use super::measure::{self, Cost};
 use super::report::{self, Row};
 use super::stub;
 use crate::tools::{self, Missing};
-use crate::{cargo, emulator, paths};
+use crate::{cargo, emulator, paths, process};
 
 /// Alternating, so that a machine that slows down slows down all of them.
 const RUNS: usize = 5;
@@ -100,14 +101,35 @@ pub(super) fn run(quick: bool, binary: Option<PathBuf>) -> Result<()> {
         }
         None => cargo::build_binary("server", "tollgate", true)?,
     };
-    let mut runners = vec![Runner::Tollgate(binary)];
+    let mut runners = vec![Runner::Tollgate(binary.clone())];
     runners.extend(peers(quick)?);
     let (sizes, runs): (&[usize], usize) = if quick { (&[1000], QUICK_RUNS) } else { (&[1000, 100], RUNS) };
     let mut rows = Vec::new();
     for &size in sizes {
         rows.extend(case(&runners, size, runs)?);
     }
+    rows.extend(console::rows(&binary)?);
+    rows.push(decision()?);
     report::publish("fleet", &rows)
+}
+
+/// What one policy decision costs, from the policy crate's own measurement.
+fn decision() -> Result<Row> {
+    #[derive(serde::Deserialize)]
+    struct Measured {
+        decisions_per_second: f64,
+    }
+    let mut command = cargo::cargo();
+    command.args(["run", "--quiet", "--release", "--package", "policy", "--example", "policy_bench"]);
+    let Measured { decisions_per_second } = serde_json::from_slice(&process::output(&mut command)?)?;
+    println!("{decisions_per_second} policy decisions per second");
+    Ok(Row {
+        case: "one decision of the default policies, all cores".into(),
+        metric: "time",
+        unit: "µs",
+        ours: (1e9 / decisions_per_second).round() / 1e3,
+        peers: BTreeMap::new(),
+    })
 }
 
 fn peers(quick: bool) -> Result<Vec<Runner>> {
@@ -125,7 +147,7 @@ fn peers(quick: bool) -> Result<Vec<Runner>> {
 }
 
 fn case(runners: &[Runner], size: usize, runs: usize) -> Result<Vec<Row>> {
-    let stub = stub::start(size)?;
+    let stub = stub::start(stub::INSTANCES, size)?;
     let mut costs: BTreeMap<&'static str, Vec<Cost>> = BTreeMap::new();
     // The first round warms caches of files and is not counted.
     for round in 0..=runs {

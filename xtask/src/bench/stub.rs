@@ -29,16 +29,16 @@ struct Fleet {
 
 type Page = Arc<Vec<u8>>;
 
-/// Starts a stub that answers with at most `most` instances a page.
-pub(super) fn start(most: usize) -> Result<Stub> {
+/// Starts a stub of `instances` that answers with at most `most` of them a page.
+pub(super) fn start(instances: usize, most: usize) -> Result<Stub> {
     let listener = TcpListener::bind("127.0.0.1:0").context("cannot bind a port on 127.0.0.1")?;
     let url = format!("http://{}", listener.local_addr()?);
     let fleet = Arc::new(Fleet {
-        instances: (0..INSTANCES).map(instance).collect(),
+        instances: (0..instances).map(instance).collect(),
         most,
         pages: Mutex::new(HashMap::new()),
     });
-    for start in (0..INSTANCES).step_by(most) {
+    for start in (0..instances).step_by(most) {
         fleet.page(start, most);
     }
     thread::spawn(move || {
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn all_pages_together_are_the_fleet() {
-        let stub = start(1000).unwrap();
+        let stub = start(INSTANCES, 1000).unwrap();
         let mut token = String::new();
         let (mut instances, mut optional, mut pages) = (0, 0, 0);
         loop {
@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn a_connection_serves_several_requests_and_a_smaller_page_is_respected() {
-        let stub = start(1000).unwrap();
+        let stub = start(INSTANCES, 1000).unwrap();
         let answers = ask(
             &stub.url,
             &["Action=DescribeInstances&MaxResults=5", "Action=GetCallerIdentity", "Action=Nope"],
