@@ -155,7 +155,8 @@ impl Slot {
         self.loading.set(false);
         match answer {
             Ok(value) => {
-                let same = |known: &Option<Erased>| known.as_ref().is_some_and(|known| (self.same)(known, &value));
+                let same =
+                    |known: &Option<Erased>| known.as_ref().is_some_and(|known| (self.same)(known, &value));
                 if !self.value.reading_untracked(same) {
                     self.value.set(Some(value));
                 }

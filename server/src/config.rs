@@ -8,7 +8,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use fleet::config::{Account, AccountSelection, ChangesAllowed, DEFAULT_RETENTION, FleetConfig, Organization};
+use fleet::config::{
+    Account, AccountSelection, ChangesAllowed, DEFAULT_RETENTION, FleetConfig, Organization,
+};
 use jiff::SignedDuration;
 #[cfg(test)]
 use keys::KEYS;
@@ -81,7 +83,8 @@ impl Config {
             site: layers.text("server.site")?.map(PathBuf::from),
             allowed_hosts: layers.list("server.allowed_hosts")?,
             behind_tls: layers.boolean("server.behind_tls")?,
-            log_format: layers.one_of("server.log_format", &[("text", LogFormat::Text), ("json", LogFormat::Json)])?,
+            log_format: layers
+                .one_of("server.log_format", &[("text", LogFormat::Text), ("json", LogFormat::Json)])?,
             database_url: layers.text("database_url")?.map_or_else(default_database_url, Ok)?,
             fleet,
             policy: policy_config(&layers)?,
@@ -92,10 +95,14 @@ impl Config {
 }
 
 fn fleet_config(layers: &Layers) -> Result<FleetConfig, ConfigError> {
-    let refresh_interval = layers.duration("refresh_interval", Duration::from_secs(5)..=Duration::from_secs(86_400))?;
-    let stale_after = layers.duration("stale_after", Duration::from_secs(10)..=Duration::from_secs(7 * 86_400))?;
+    let refresh_interval =
+        layers.duration("refresh_interval", Duration::from_secs(5)..=Duration::from_secs(86_400))?;
+    let stale_after =
+        layers.duration("stale_after", Duration::from_secs(10)..=Duration::from_secs(7 * 86_400))?;
     if stale_after < refresh_interval {
-        return Err(layers.invalid("stale_after", "is shorter than refresh_interval, so every copy would be stale"));
+        return Err(
+            layers.invalid("stale_after", "is shorter than refresh_interval, so every copy would be stale")
+        );
     }
     let changes = if layers.boolean("read_only")? {
         ChangesAllowed::Never("This installation is read-only (read_only in its configuration).".into())
@@ -114,7 +121,8 @@ fn fleet_config(layers: &Layers) -> Result<FleetConfig, ConfigError> {
         stale_after: signed(stale_after),
         page_size: layers.integer("page_size", 5..=1_000)?,
         concurrency: layers.integer("concurrency", 1..=64)?,
-        source_timeout: layers.duration("source_timeout", Duration::from_secs(1)..=Duration::from_secs(3_600))?,
+        source_timeout: layers
+            .duration("source_timeout", Duration::from_secs(1)..=Duration::from_secs(3_600))?,
         call_timeout: layers.duration("call_timeout", Duration::from_secs(1)..=Duration::from_secs(300))?,
         changes,
         retention: Retention {
@@ -130,14 +138,17 @@ fn policy_config(layers: &Layers) -> Result<PolicyConfig, ConfigError> {
     let directory = layers.text("policy.directory")?.map(PathBuf::from);
     let url = layers.text("policy.url")?;
     if directory.is_some() && url.is_some() {
-        return Err(layers.invalid("policy.url", "cannot be combined with policy.directory: keep one of the two"));
+        return Err(
+            layers.invalid("policy.url", "cannot be combined with policy.directory: keep one of the two")
+        );
     }
     let timeout = layers.duration("policy.timeout", Duration::from_secs(1)..=Duration::from_secs(60))?;
     Ok(PolicyConfig {
         directory,
         url,
         query: layers.text("policy.query")?.unwrap_or_else(|| PolicyConfig::DEFAULT_QUERY.to_owned()),
-        rego_version: layers.one_of("policy.rego_version", &[("v1", RegoVersion::V1), ("v0", RegoVersion::V0)])?,
+        rego_version: layers
+            .one_of("policy.rego_version", &[("v1", RegoVersion::V1), ("v0", RegoVersion::V0)])?,
         regulated_accounts: layers.list("policy.regulated_accounts")?,
         timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
         concurrency: layers.integer("policy.concurrency", 1..=256)?.into(),
@@ -150,7 +161,9 @@ fn accounts(layers: &Layers) -> Result<AccountSelection, ConfigError> {
     let listed = layers.sections("accounts")?;
     let organization = layers.section("organization")?;
     if let (Some(_), Some(organization)) = (listed.first(), &organization) {
-        return Err(organization.error("organization", "cannot be combined with [[accounts]]: keep one of the two"));
+        return Err(
+            organization.error("organization", "cannot be combined with [[accounts]]: keep one of the two")
+        );
     }
     if let Some(section) = organization {
         section.only(&["reader_role_name", "writer_role_name", "external_id"])?;
@@ -184,7 +197,10 @@ fn account(section: &Section<'_>) -> Result<Account, ConfigError> {
         if let Some(arn) = section.text(key)?
             && !(arn.starts_with("arn:") && arn.contains(":role/"))
         {
-            return Err(section.error(key, "is not the ARN of a role, such as arn:aws:iam::111111111111:role/tollgate-reader"));
+            return Err(section.error(
+                key,
+                "is not the ARN of a role, such as arn:aws:iam::111111111111:role/tollgate-reader",
+            ));
         }
     }
     Ok(Account {
@@ -206,9 +222,9 @@ fn webhooks(layers: &Layers) -> Result<Vec<Webhook>, ConfigError> {
         }
         let secret = match (section.text("secret")?, section.text("secret_variable")?) {
             (Some(secret), None) => secret,
-            (None, Some(variable)) => layers
-                .variable(&variable)
-                .ok_or_else(|| section.error("secret_variable", &format!("names {variable}, which is not set")))?,
+            (None, Some(variable)) => layers.variable(&variable).ok_or_else(|| {
+                section.error("secret_variable", &format!("names {variable}, which is not set"))
+            })?,
             _ => return Err(section.error("secret", "or secret_variable is needed, and only one of them")),
         };
         if secret.len() < 16 {
@@ -232,7 +248,8 @@ fn default_database_url() -> Result<String, ConfigError> {
     match data {
         Some(data) => Ok(format!("sqlite://{}", data.join("tollgate/tollgate.db").display())),
         None => Err(ConfigError::new(
-            "database_url is not set, and neither XDG_DATA_HOME nor HOME says where a database may be kept".into(),
+            "database_url is not set, and neither XDG_DATA_HOME nor HOME says where a database may be kept"
+                .into(),
         )),
     }
 }

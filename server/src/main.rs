@@ -16,7 +16,9 @@ use config::{Config, Flags};
 /// Finds the EC2 instances that allow IMDSv1, and moves them to IMDSv2.
 #[derive(Debug, Parser)]
 #[command(name = "tollgate", version = command::VERSION, max_term_width = 110)]
-#[command(after_help = "Exit codes: 0 done; 1 failed; 2 wrong usage or configuration; 3 done, but something is unknown or incomplete; 4 refused.")]
+#[command(
+    after_help = "Exit codes: 0 done; 1 failed; 2 wrong usage or configuration; 3 done, but something is unknown or incomplete; 4 refused."
+)]
 struct Arguments {
     #[command(flatten)]
     global: Global,
@@ -73,7 +75,9 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return output::fail(&CommandError::failed(format!("The runtime cannot be started: {error}"))),
+        Err(error) => {
+            return output::fail(&CommandError::failed(format!("The runtime cannot be started: {error}")));
+        }
     };
     match runtime.block_on(run(arguments)) {
         Ok(code) => code,
@@ -84,6 +88,7 @@ fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> Result<ExitCode, CommandError> {
     let mut flags = arguments.global.flags();
     arguments.command.add_flags(&mut flags);
-    let config = Config::load(flags, std::env::vars()).map_err(|error| CommandError::usage(error.to_string()))?;
+    let config =
+        Config::load(flags, std::env::vars()).map_err(|error| CommandError::usage(error.to_string()))?;
     arguments.command.run(config).await
 }

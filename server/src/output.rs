@@ -26,7 +26,9 @@ pub(crate) fn print<T: Serialize>(
 ) -> Result<(), CommandError> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     let written = match output {
-        Output::Json => serde_json::to_writer_pretty(&mut out, json).map_err(io::Error::from).and_then(|()| writeln!(out)),
+        Output::Json => {
+            serde_json::to_writer_pretty(&mut out, json).map_err(io::Error::from).and_then(|()| writeln!(out))
+        }
         Output::Csv => write_csv(&mut out, Some(header), rows),
         Output::Table => write_table(&mut out, header, rows),
     };
@@ -52,7 +54,11 @@ pub(crate) fn fail(error: &CommandError) -> ExitCode {
 }
 
 /// Writes comma-separated values, under `header` where there is one. A value that a spreadsheet would take for a formula is prefixed with an apostrophe.
-pub(crate) fn write_csv(out: &mut impl Write, header: Option<&[&str]>, rows: &[Vec<String>]) -> io::Result<()> {
+pub(crate) fn write_csv(
+    out: &mut impl Write,
+    header: Option<&[&str]>,
+    rows: &[Vec<String>],
+) -> io::Result<()> {
     let mut writer = csv::Writer::from_writer(out);
     if let Some(header) = header {
         writer.write_record(header)?;
@@ -65,13 +71,18 @@ pub(crate) fn write_csv(out: &mut impl Write, header: Option<&[&str]>, rows: &[V
 
 /// Tag values come from others: `=HYPERLINK(…)` must not run in a spreadsheet (OWASP, "CSV Injection").
 fn inert(value: &str) -> std::borrow::Cow<'_, str> {
-    if value.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{value}").into() } else { value.into() }
+    if value.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        format!("'{value}").into()
+    } else {
+        value.into()
+    }
 }
 
 fn write_table(out: &mut impl Write, header: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
     let widths: Vec<usize> = (0..header.len())
         .map(|column| {
-            let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| visible(cell).chars().count());
+            let cells =
+                rows.iter().filter_map(|row| row.get(column)).map(|cell| visible(cell).chars().count());
             cells.chain([header[column].chars().count()]).max().unwrap_or_default()
         })
         .collect();
@@ -120,8 +131,12 @@ mod tests {
     #[test]
     fn a_table_has_aligned_columns() {
         let mut out = Vec::new();
-        write_table(&mut out, &["id", "name"], &[vec!["i-1".into(), "web".into()], vec!["i-22".into(), "".into()]])
-            .expect("a table is written");
+        write_table(
+            &mut out,
+            &["id", "name"],
+            &[vec!["i-1".into(), "web".into()], vec!["i-22".into(), "".into()]],
+        )
+        .expect("a table is written");
         assert_eq!(String::from_utf8_lossy(&out), "ID    NAME\ni-1   web\ni-22\n");
     }
 }

@@ -29,7 +29,11 @@ pub(crate) async fn send_until(fleet: Arc<Fleet>, webhooks: Vec<Webhook>, shutdo
     if webhooks.is_empty() {
         return;
     }
-    let client = match reqwest::Client::builder().timeout(SEND_TIMEOUT).redirect(reqwest::redirect::Policy::none()).build() {
+    let client = match reqwest::Client::builder()
+        .timeout(SEND_TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+    {
         Ok(client) => client,
         Err(error) => return tracing::error!(%error, "no client can be made; webhooks are not sent"),
     };
@@ -68,7 +72,12 @@ async fn deliver(fleet: &Fleet, client: &reqwest::Client, webhooks: &[Webhook], 
     }
 }
 
-async fn send(client: &reqwest::Client, webhook: &Webhook, delivery: &Delivery, now: Timestamp) -> Result<(), String> {
+async fn send(
+    client: &reqwest::Client,
+    webhook: &Webhook,
+    delivery: &Delivery,
+    now: Timestamp,
+) -> Result<(), String> {
     let timestamp = now.as_second().to_string();
     let answer = client
         .post(&webhook.url)
@@ -81,7 +90,11 @@ async fn send(client: &reqwest::Client, webhook: &Webhook, delivery: &Delivery, 
         .send()
         .await
         .map_err(|error| error.without_url().to_string())?;
-    if answer.status().is_success() { Ok(()) } else { Err(format!("the receiver answered {}", answer.status())) }
+    if answer.status().is_success() {
+        Ok(())
+    } else {
+        Err(format!("the receiver answered {}", answer.status()))
+    }
 }
 
 /// The signature covers the timestamp, so that a receiver can refuse a message that is sent again later by somebody else.

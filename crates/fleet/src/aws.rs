@@ -62,7 +62,11 @@ impl Intercept for WholeAnswers {
         // An answer that did not arrive has failed already, and is asked for again.
         let Some(body) = context.response().body().bytes() else { return Ok(()) };
         // EC2's query API ends every answer with the close tag of `<Operation>Response`, or of `Response` for errors.
-        if body.trim_ascii_end().ends_with(b"Response>") { Ok(()) } else { Err("the answer ends before its end".into()) }
+        if body.trim_ascii_end().ends_with(b"Response>") {
+            Ok(())
+        } else {
+            Err("the answer ends before its end".into())
+        }
     }
 }
 
@@ -73,10 +77,11 @@ impl Aws {
             .operation_attempt_timeout(config.call_timeout)
             .operation_timeout(config.source_timeout)
             .build();
-        let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .timeout_config(timeouts)
-            .retry_config(
-                RetryConfig::adaptive().with_max_attempts(READ_ATTEMPTS).with_max_backoff(Duration::from_secs(10)),
+        let mut loader =
+            aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts).retry_config(
+                RetryConfig::adaptive()
+                    .with_max_attempts(READ_ATTEMPTS)
+                    .with_max_backoff(Duration::from_secs(10)),
             );
         if let Some(endpoint_url) = &config.endpoint_url {
             loader = loader.endpoint_url(endpoint_url);
@@ -122,7 +127,8 @@ impl Aws {
 
     async fn assume(&self, role_arn: Option<&str>, external_id: Option<&str>) -> SdkConfig {
         let Some(role_arn) = role_arn else { return self.base.clone() };
-        let mut provider = AssumeRoleProvider::builder(role_arn).configure(&self.base).session_name("tollgate");
+        let mut provider =
+            AssumeRoleProvider::builder(role_arn).configure(&self.base).session_name("tollgate");
         if let Some(external_id) = external_id {
             provider = provider.external_id(external_id);
         }

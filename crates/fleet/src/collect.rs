@@ -23,7 +23,8 @@ pub(crate) async fn collect(
     limit: Duration,
 ) -> Result<Collected, AwsError> {
     let read = async {
-        let (instances, defaults) = tokio::join!(describe_all(clients, page_size), metadata_defaults(clients));
+        let (instances, defaults) =
+            tokio::join!(describe_all(clients, page_size), metadata_defaults(clients));
         Ok(Collected { instances: instances?, defaults: defaults.map_err(|error| error.to_source_error()) })
     };
     tokio::time::timeout(limit, read)
@@ -54,7 +55,10 @@ async fn describe_all(clients: &RegionClients, page_size: u16) -> Result<Vec<Ins
                 None => {
                     return Err(AwsError::malformed(
                         "ec2:DescribeInstances",
-                        format!("An instance of {} came without an id or a state that this version knows.", clients.key),
+                        format!(
+                            "An instance of {} came without an id or a state that this version knows.",
+                            clients.key
+                        ),
                     ));
                 }
             }
@@ -97,7 +101,9 @@ pub(crate) async fn describe_one(
         Err(error) => return Err(error),
     };
     let mut interner = Interner::default();
-    for sdk in answer.reservations.unwrap_or_default().into_iter().flat_map(|one| one.instances.unwrap_or_default()) {
+    for sdk in
+        answer.reservations.unwrap_or_default().into_iter().flat_map(|one| one.instances.unwrap_or_default())
+    {
         if sdk.instance_id() == Some(instance_id) {
             let instance = convert::instance(&clients.key, &sdk, &mut interner).ok_or_else(|| {
                 AwsError::malformed(

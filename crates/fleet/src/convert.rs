@@ -2,19 +2,27 @@
 
 use aws_sdk_ec2::types;
 use domain::instance::{
-    HttpTokens, Instance, InstanceKey, InstanceState, Interner, MetadataOptions, OptionsState, SourceKey, Tag, Toggle,
+    HttpTokens, Instance, InstanceKey, InstanceState, Interner, MetadataOptions, OptionsState, SourceKey,
+    Tag, Toggle,
 };
 use domain::source::MetadataDefaults;
 use jiff::Timestamp;
 
 /// An instance as the domain keeps it; `None` where EC2 left out the id or the state.
-pub(crate) fn instance(source: &SourceKey, sdk: &types::Instance, interner: &mut Interner) -> Option<Instance> {
+pub(crate) fn instance(
+    source: &SourceKey,
+    sdk: &types::Instance,
+    interner: &mut Interner,
+) -> Option<Instance> {
     let state = sdk.state.as_ref()?.name.as_ref()?;
     let mut tags: Vec<Tag> = sdk
         .tags()
         .iter()
         .filter_map(|tag| {
-            Some(Tag { key: interner.text(tag.key()?), value: interner.text(tag.value().unwrap_or_default()) })
+            Some(Tag {
+                key: interner.text(tag.key()?),
+                value: interner.text(tag.value().unwrap_or_default()),
+            })
         })
         .collect();
     tags.sort();

@@ -47,8 +47,11 @@ pub(crate) async fn accounts(aws: &Aws, config: &FleetConfig) -> Result<Vec<Acco
 pub(crate) async fn regions(aws: &Aws, config: &FleetConfig, accounts: Vec<Account>) -> Vec<Discovered> {
     let lookups = accounts.into_iter().map(|account| async move {
         let access = aws.access(account).await;
-        let regions =
-            if config.regions.is_empty() { enabled_regions(&access).await } else { Ok(config.regions.clone()) };
+        let regions = if config.regions.is_empty() {
+            enabled_regions(&access).await
+        } else {
+            Ok(config.regions.clone())
+        };
         Discovered { access, regions }
     });
     futures::future::join_all(lookups).await

@@ -124,7 +124,10 @@ impl Fleet {
     /// What CloudWatch says of the use of IMDSv1 over the last `days` days (1 to 63).
     pub async fn verify(&self, key: &InstanceKey, days: u32) -> Result<UseReport, FleetError> {
         if !(1..=evidence::MAX_DAYS).contains(&days) {
-            return Err(FleetError::Invalid(format!("A window of {days} days is outside 1 to {}.", evidence::MAX_DAYS)));
+            return Err(FleetError::Invalid(format!(
+                "A window of {days} days is outside 1 to {}.",
+                evidence::MAX_DAYS
+            )));
         }
         let clients = self.clients(&key.source)?;
         let view = self.view();
@@ -182,11 +185,14 @@ impl Fleet {
     /// Reads one instance and takes it into the view. `None` when EC2 does not know it.
     pub(crate) async fn read_again(&self, key: &InstanceKey) -> Result<Option<Instance>, FleetError> {
         let clients = self.clients(&key.source)?;
-        let Some((instance, _)) = collect::describe_one(&clients, &key.instance_id).await? else { return Ok(None) };
+        let Some((instance, _)) = collect::describe_one(&clients, &key.instance_id).await? else {
+            return Ok(None);
+        };
         let known = self.view().row(key).is_some_and(|row| *row.instance == instance);
         if !known {
             let outcomes = self.policy.evaluate(&[&instance], Timestamp::now()).await;
-            let outcome = outcomes.into_iter().next().unwrap_or_else(|| Arc::new(PolicyOutcome::NotEvaluated));
+            let outcome =
+                outcomes.into_iter().next().unwrap_or_else(|| Arc::new(PolicyOutcome::NotEvaluated));
             self.state().replace(Arc::new(instance.clone()), outcome);
             self.publish().await;
         }
@@ -210,7 +216,8 @@ impl Fleet {
             (state.rows(now, stale_after), state.statuses(), state.view_revision)
         };
         let view =
-            tokio::task::spawn_blocking(move || FleetView::build(rows, statuses, stale_after, revision, now)).await;
+            tokio::task::spawn_blocking(move || FleetView::build(rows, statuses, stale_after, revision, now))
+                .await;
         match view {
             Ok(view) => self.view.store(Arc::new(view)),
             Err(error) => tracing::error!(%error, "the view could not be built; the one before stays"),

@@ -186,13 +186,20 @@ fn kind_of(code: &str) -> Kind {
         "DryRunOperation" => Kind::DryRunPermitted,
         "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" => Kind::Unauthorized,
         "UnsupportedOperation" => Kind::Unsupported,
-        "RequestLimitExceeded" | "Throttling" | "ThrottlingException" | "ThrottledException" | "TooManyRequestsException" => {
-            Kind::Throttled
-        }
+        "RequestLimitExceeded"
+        | "Throttling"
+        | "ThrottlingException"
+        | "ThrottledException"
+        | "TooManyRequestsException" => Kind::Throttled,
         "InvalidInstanceID.NotFound" | "InvalidInstanceID.Malformed" => Kind::NotFound,
         "IncorrectInstanceState" | "IncorrectState" => Kind::WrongState,
-        "AuthFailure" | "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" | "InvalidClientTokenId"
-        | "UnrecognizedClientException" | "SignatureDoesNotMatch" => Kind::Credentials,
+        "AuthFailure"
+        | "ExpiredToken"
+        | "ExpiredTokenException"
+        | "RequestExpired"
+        | "InvalidClientTokenId"
+        | "UnrecognizedClientException"
+        | "SignatureDoesNotMatch" => Kind::Credentials,
         "OptInRequired" => Kind::RegionDisabled,
         "InternalError" | "InternalFailure" | "Unavailable" | "ServiceUnavailable" => Kind::UnknownOutcome,
         _ if code.starts_with("InvalidParameter") || code == "MissingParameter" => Kind::BadParameter,
@@ -202,7 +209,8 @@ fn kind_of(code: &str) -> Kind {
 
 /// Whether any cause speaks of credentials: the SDK reports a failed provider as a dispatch failure like any other.
 fn mentions_credentials(error: &dyn std::error::Error) -> bool {
-    std::iter::successors(Some(error), |error| error.source()).any(|error| error.to_string().contains("credential"))
+    std::iter::successors(Some(error), |error| error.source())
+        .any(|error| error.to_string().contains("credential"))
 }
 
 /// The innermost cause: the outer ones only say that a request failed.

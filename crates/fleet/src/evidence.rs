@@ -32,7 +32,8 @@ pub(crate) async fn verify(
             (days, evidence)
         }
         Err(error) => {
-            let message = format!("CloudWatch answered {}: {} {}", error.code, error.message, error.next_step());
+            let message =
+                format!("CloudWatch answered {}: {} {}", error.code, error.message, error.next_step());
             (Vec::new(), Evidence::NoData { why: NoDataReason::Failed { message } })
         }
     };

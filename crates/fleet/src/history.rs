@@ -31,7 +31,8 @@ pub(crate) fn compare(
         let (before, after) = (was.map(ObservedState::from), is.map(ObservedState::from));
         comparison.entries.push(HistoryEntry { key: instance.key.clone(), at, kind, before, after });
     };
-    let find = |list: &[Arc<Instance>], id: &str| list.binary_search_by(|one| (*one.key.instance_id).cmp(id)).ok();
+    let find =
+        |list: &[Arc<Instance>], id: &str| list.binary_search_by(|one| (*one.key.instance_id).cmp(id)).ok();
     for instance in now {
         match find(before, &instance.key.instance_id) {
             None if vanished_before.contains(&instance.key.instance_id) => {
@@ -67,7 +68,9 @@ pub(crate) fn item(entry: &HistoryEntry) -> HistoryItem {
             );
             let parts: Vec<String> = moved
                 .iter()
-                .map(|difference| format!("{} {} → {}", difference.field, difference.before, difference.after))
+                .map(|difference| {
+                    format!("{} {} → {}", difference.field, difference.before, difference.after)
+                })
                 .collect();
             parts.join(", ")
         }
@@ -76,7 +79,9 @@ pub(crate) fn item(entry: &HistoryEntry) -> HistoryItem {
         }
         (HistoryKind::Appeared, _, Some(after)) => format!("first seen, {}", after.state.as_str()),
         (HistoryKind::Returned, _, Some(after)) => format!("listed again, {}", after.state.as_str()),
-        (HistoryKind::Vanished, Some(before), _) => format!("no longer listed, last seen {}", before.state.as_str()),
+        (HistoryKind::Vanished, Some(before), _) => {
+            format!("no longer listed, last seen {}", before.state.as_str())
+        }
         (kind, _, _) => kind.as_str().replace('-', " "),
     };
     HistoryItem { key: entry.key.clone(), at: entry.at, kind: entry.kind.as_str().to_owned(), text }

@@ -1,20 +1,20 @@
 //! The fleet over the AWS SDK: collects instances per account and region, keeps the view that lists are answered from,
 //! looks up evidence, and changes metadata options one instance at a time.
 
-pub mod config;
-pub mod error;
 mod aws;
-mod rate;
-mod convert;
-mod collect;
-mod discover;
-mod view;
-mod history;
-mod engine;
-mod evidence;
-mod origins;
-mod raw;
 mod changes;
+mod collect;
+pub mod config;
+mod convert;
+mod discover;
+mod engine;
+pub mod error;
+mod evidence;
+mod history;
+mod origins;
+mod rate;
+mod raw;
+mod view;
 
 pub use engine::{Fleet, Notice};
 pub use view::{FleetView, list_row};

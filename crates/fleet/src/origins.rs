@@ -52,7 +52,9 @@ async fn launch_template(clients: &RegionClients, instance: &Instance) -> Option
                     .map(|tokens| tokens.as_str().to_owned());
                 let text = match tokens {
                     Some(tokens) => format!("Version {version} sets http_tokens = {tokens}."),
-                    None => format!("Version {version} does not set http_tokens: what it starts relies on defaults."),
+                    None => format!(
+                        "Version {version} does not set http_tokens: what it starts relies on defaults."
+                    ),
                 };
                 (found.launch_template_name().unwrap_or(id).to_owned(), text)
             }
@@ -89,10 +91,16 @@ fn account_default(defaults: Option<&MetadataDefaults>) -> Origin {
         None => "The account's metadata defaults could not be read.".into(),
         Some(defaults) => {
             let tokens = match defaults.http_tokens.as_deref() {
-                Some(tokens) => format!("New instances start with http_tokens = {tokens} unless their launch says otherwise."),
+                Some(tokens) => format!(
+                    "New instances start with http_tokens = {tokens} unless their launch says otherwise."
+                ),
                 None => "No default for http_tokens is set.".into(),
             };
-            let enforced = if defaults.tokens_enforced() { " HttpTokensEnforced is on: optional is refused." } else { "" };
+            let enforced = if defaults.tokens_enforced() {
+                " HttpTokensEnforced is on: optional is refused."
+            } else {
+                ""
+            };
             format!("{tokens}{enforced}")
         }
     };

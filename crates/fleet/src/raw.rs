@@ -35,7 +35,10 @@ impl Intercept for Capture {
 }
 
 /// The instance as EC2 describes it now; `None` when EC2 does not know it.
-pub(crate) async fn describe_raw(clients: &RegionClients, instance_id: &str) -> Result<Option<Value>, AwsError> {
+pub(crate) async fn describe_raw(
+    clients: &RegionClients,
+    instance_id: &str,
+) -> Result<Option<Value>, AwsError> {
     let capture = Capture::default();
     clients.describe_rate.take().await;
     let answer = clients
@@ -53,11 +56,13 @@ pub(crate) async fn describe_raw(clients: &RegionClients, instance_id: &str) -> 
         Err(error) => return Err(error),
     }
     let body = capture.0.lock().ok().and_then(|mut kept| kept.take()).unwrap_or_default();
-    instance_in(&String::from_utf8_lossy(&body), instance_id).map_err(|message| AwsError::malformed("ec2:DescribeInstances", message))
+    instance_in(&String::from_utf8_lossy(&body), instance_id)
+        .map_err(|message| AwsError::malformed("ec2:DescribeInstances", message))
 }
 
 fn instance_in(xml: &str, instance_id: &str) -> Result<Option<Value>, String> {
-    let document = roxmltree::Document::parse(xml).map_err(|error| format!("The answer is not XML: {error}"))?;
+    let document =
+        roxmltree::Document::parse(xml).map_err(|error| format!("The answer is not XML: {error}"))?;
     let found = document.descendants().find(|node| {
         node.has_tag_name_ignoring_namespace("item")
             && node.children().any(|child| {

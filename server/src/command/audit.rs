@@ -33,8 +33,15 @@ pub(crate) struct Audit {
 
 impl Audit {
     pub(crate) async fn run(self, config: Config) -> Result<ExitCode, CommandError> {
-        let filter = app::api::services::audit_filter(&self.text, &self.action, &self.account, &self.instance, 0, self.limit)
-            .map_err(|error| CommandError::usage(error.to_string()))?;
+        let filter = app::api::services::audit_filter(
+            &self.text,
+            &self.action,
+            &self.account,
+            &self.instance,
+            0,
+            self.limit,
+        )
+        .map_err(|error| CommandError::usage(error.to_string()))?;
         let store = Store::connect(&config.database_url).await?;
         let entries = store.audit(&filter).await?;
         let rows: Vec<Vec<String>> = entries.iter().map(rows::audit_entry).collect();

@@ -123,8 +123,13 @@ impl List {
         let view = fleet.view();
         let rows = view.index.rows();
         let matches = view.index.select(&query, sort, Timestamp::now());
-        let listed: Vec<ListRow> = matches.iter().map(|position| list_row(&rows[*position as usize])).collect();
-        let cells: Vec<Vec<String>> = if self.output == Output::Json { Vec::new() } else { listed.iter().map(rows::instance).collect() };
+        let listed: Vec<ListRow> =
+            matches.iter().map(|position| list_row(&rows[*position as usize])).collect();
+        let cells: Vec<Vec<String>> = if self.output == Output::Json {
+            Vec::new()
+        } else {
+            listed.iter().map(rows::instance).collect()
+        };
         print(self.output, &rows::INSTANCE, &cells, &listed)?;
         incomplete(&fleet)
     }
@@ -135,8 +140,14 @@ pub(crate) fn parse_query(text: &str) -> Result<Query, CommandError> {
     Query::parse(text).map_err(|error| {
         let before = error.start as usize;
         let marked = (error.end.saturating_sub(error.start)).max(1) as usize;
-        let hint = error.suggestion.map_or(String::new(), |suggestion| format!(" Did you mean {suggestion}?"));
-        CommandError::usage(format!("{}{hint}\n  {text}\n  {}{}", error.message, " ".repeat(before), "^".repeat(marked)))
+        let hint =
+            error.suggestion.map_or(String::new(), |suggestion| format!(" Did you mean {suggestion}?"));
+        CommandError::usage(format!(
+            "{}{hint}\n  {text}\n  {}{}",
+            error.message,
+            " ".repeat(before),
+            "^".repeat(marked)
+        ))
     })
 }
 
@@ -146,7 +157,10 @@ fn incomplete(fleet: &Fleet) -> Result<ExitCode, CommandError> {
     let mut code = ExitCode::SUCCESS;
     for source in view.sources.values() {
         if let Some(error) = &source.status.error {
-            note(&format!("tollgate: {} could not be read: {}: {}", source.status.key, error.code, error.message));
+            note(&format!(
+                "tollgate: {} could not be read: {}: {}",
+                source.status.key, error.code, error.message
+            ));
             code = ExitCode::from(INCOMPLETE);
         }
     }
@@ -162,7 +176,9 @@ impl One {
             .index
             .find_id(&self.instance_id)
             .filter(|row| {
-                self.account.as_deref().is_none_or(|account| *row.instance.key.source.account == *account || *row.alias == *account)
+                self.account.as_deref().is_none_or(|account| {
+                    *row.instance.key.source.account == *account || *row.alias == *account
+                })
             })
             .collect();
         match found[..] {
@@ -186,7 +202,9 @@ impl One {
         let fleet = local::open_without_store(config).await?;
         let key = self.find(&fleet, true).await?;
         let view = fleet.view();
-        let row = view.row(&key).ok_or_else(|| CommandError::failed(format!("{key} vanished while it was read.")))?;
+        let row = view
+            .row(&key)
+            .ok_or_else(|| CommandError::failed(format!("{key} vanished while it was read.")))?;
         let instance = &row.instance;
         let options = instance.metadata_options.unwrap_or_default();
         let mut rows: Vec<Vec<String>> = vec![
@@ -201,7 +219,10 @@ impl One {
         rows.extend(fields(&options).into_iter().map(|(field, value)| vec![field.into(), value]));
         rows.push(vec!["policy".into(), row.policy.kind().into()]);
         for violation in row.policy.violations() {
-            rows.push(vec![violation.rule.clone(), format!("{}: {} {}", violation.severity.as_str(), violation.message, violation.remediation)]);
+            rows.push(vec![
+                violation.rule.clone(),
+                format!("{}: {} {}", violation.severity.as_str(), violation.message, violation.remediation),
+            ]);
         }
         if let Some(refusal) = fleet.enforce_refusal(instance) {
             rows.push(vec!["enforce".into(), refusal.to_string()]);
@@ -222,13 +243,17 @@ impl Verify {
             vec!["evidence".into(), report.sentence.clone()],
         ];
         rows.extend(report.days.iter().map(|day| {
-            let count = day.count.map_or_else(|| "no data".into(), |count| format!("{count:.0} calls without a token"));
+            let count = day
+                .count
+                .map_or_else(|| "no data".into(), |count| format!("{count:.0} calls without a token"));
             vec![day.day.to_string(), count]
         }));
         print(self.one.output, &["field", "value"], &rows, &report)?;
         Ok(match report.evidence {
             domain::evidence::Evidence::NoData { .. } => ExitCode::from(INCOMPLETE),
-            domain::evidence::Evidence::Used { .. } | domain::evidence::Evidence::Quiet { .. } => ExitCode::SUCCESS,
+            domain::evidence::Evidence::Used { .. } | domain::evidence::Evidence::Quiet { .. } => {
+                ExitCode::SUCCESS
+            }
         })
     }
 }
@@ -255,7 +280,9 @@ impl Restore {
 async fn change(fleet: &Arc<Fleet>, report: PlanReport, confirm: &Confirm) -> Result<ExitCode, CommandError> {
     print_text(&plan_text(&report))?;
     if let Preflight::Refused { code, message, next_step } = &report.preflight {
-        return Err(CommandError::refused(format!("AWS would refuse the call: {code}: {message}\n{next_step}")));
+        return Err(CommandError::refused(format!(
+            "AWS would refuse the call: {code}: {message}\n{next_step}"
+        )));
     }
     if confirm.dry_run {
         return Ok(ExitCode::SUCCESS);
@@ -283,7 +310,9 @@ async fn change(fleet: &Arc<Fleet>, report: PlanReport, confirm: &Confirm) -> Re
             Ok(ExitCode::from(INCOMPLETE))
         }
         ChangeStatus::Requested | ChangeStatus::Calling | ChangeStatus::Waiting => {
-            print_text(&format!("{text}\nEC2 has not applied it yet; `tollgate serve` or the next look at the instance tells."))?;
+            print_text(&format!(
+                "{text}\nEC2 has not applied it yet; `tollgate serve` or the next look at the instance tells."
+            ))?;
             Ok(ExitCode::from(INCOMPLETE))
         }
         ChangeStatus::PlanOutdated | ChangeStatus::Failed => Err(CommandError::failed(text)),

@@ -23,8 +23,11 @@ impl Healthcheck {
             .timeout(Duration::from_secs(5))
             .build()
             .map_err(|error| CommandError::failed(format!("No client can be made: {error}")))?;
-        let answer =
-            client.get(&url).send().await.map_err(|error| CommandError::failed(format!("{url} does not answer: {error}")))?;
+        let answer = client
+            .get(&url)
+            .send()
+            .await
+            .map_err(|error| CommandError::failed(format!("{url} does not answer: {error}")))?;
         if answer.status().is_success() {
             Ok(ExitCode::SUCCESS)
         } else {

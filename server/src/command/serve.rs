@@ -67,8 +67,11 @@ impl Serve {
             server_version: VERSION.into(),
             server_commit: build::COMMIT.into(),
         };
-        let services =
-            Services { fleet: fleet.clone(), lists: Arc::new(ListCache::default()), session: Arc::new(session) };
+        let services = Services {
+            fleet: fleet.clone(),
+            lists: Arc::new(ListCache::default()),
+            session: Arc::new(session),
+        };
         let shutdown = CancellationToken::new();
         let router = http::router(http::Parts {
             services,
@@ -89,14 +92,19 @@ impl Serve {
         let background = tokio::spawn({
             let (fleet, shutdown) = (fleet.clone(), shutdown.clone());
             async move {
-                tokio::join!(fleet.clone().run(shutdown.clone()), webhook::send_until(fleet, config.webhooks, shutdown));
+                tokio::join!(
+                    fleet.clone().run(shutdown.clone()),
+                    webhook::send_until(fleet, config.webhooks, shutdown)
+                );
             }
         });
         let served = axum::serve(listener, router).with_graceful_shutdown({
             let shutdown = shutdown.clone();
             async move {
                 stop_signal().await;
-                tracing::info!("stopping: open requests are finished, changes under way are taken up by the next start");
+                tracing::info!(
+                    "stopping: open requests are finished, changes under way are taken up by the next start"
+                );
                 shutdown.cancel();
             }
         });
@@ -122,10 +130,12 @@ fn only_loopback(listen: SocketAddr) -> Result<(), CommandError> {
 }
 
 fn start_logging(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("info,tower_http=info,aws_config=warn,aws_smithy_runtime=warn,sqlx=warn"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
+        EnvFilter::new("info,tower_http=info,aws_config=warn,aws_smithy_runtime=warn,sqlx=warn")
+    });
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
     match format {
         LogFormat::Text => builder.init(),
         LogFormat::Json => builder.json().flatten_event(true).init(),

@@ -40,8 +40,9 @@ pub(super) enum Value {
 
 impl File {
     pub(super) fn read(path: PathBuf) -> Result<File, ConfigError> {
-        let text = std::fs::read_to_string(&path)
-            .map_err(|error| ConfigError::new(format!("{}: the file cannot be read: {error}", path.display())))?;
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            ConfigError::new(format!("{}: the file cannot be read: {error}", path.display()))
+        })?;
         match DeTable::parse(&text) {
             Ok(table) => Ok(File { root: table_of(&text, table.get_ref()), path }),
             Err(error) => {

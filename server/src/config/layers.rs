@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use super::Flags;
 use super::file::{Entry, File, Table, Value};
 use super::keys::{KEYS, Key};
+use jiff::SignedDuration;
 
 /// The file that is read where none is named.
 const DEFAULT_FILE: &str = "tollgate.toml";
@@ -93,7 +93,10 @@ impl Layers {
             // Secrets may be kept in variables of any name, which the file then names.
             if !known && !name.starts_with("TOLLGATE_SECRET_") {
                 let names = KEYS.iter().map(|key| key.variable);
-                return Err(ConfigError(format!("{name}: there is no such variable{}", suggestion(name, names))));
+                return Err(ConfigError(format!(
+                    "{name}: there is no such variable{}",
+                    suggestion(name, names)
+                )));
             }
         }
         let file = match &flags.file {
@@ -137,9 +140,9 @@ impl Layers {
     /// A list; from a flag or variable its items are separated by commas.
     pub(crate) fn list(&self, path: &'static str) -> Result<Vec<String>, ConfigError> {
         let list = self.convert(path, "a list of texts", |raw| match raw {
-            Raw::Text(text) => {
-                Some(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect())
-            }
+            Raw::Text(text) => Some(
+                text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect(),
+            ),
             Raw::Written(Value::Array(items)) => {
                 items.iter().map(|item| item.value.as_text().map(str::to_owned)).collect()
             }
@@ -166,7 +169,11 @@ impl Layers {
         path: &'static str,
         range: RangeInclusive<Duration>,
     ) -> Result<Duration, ConfigError> {
-        let wanted = format!("a duration such as 90s, 5m, 2h or 7d, from {}s to {}s", range.start().as_secs(), range.end().as_secs());
+        let wanted = format!(
+            "a duration such as 90s, 5m, 2h or 7d, from {}s to {}s",
+            range.start().as_secs(),
+            range.end().as_secs()
+        );
         let value = self.convert(path, &wanted, |raw| {
             parse_duration(raw_text(raw)?).filter(|duration| range.contains(duration))
         })?;
@@ -179,7 +186,8 @@ impl Layers {
             if text.is_empty() {
                 return Some(None);
             }
-            let duration = parse_duration(text).filter(|duration| *duration >= Duration::from_secs(86_400))?;
+            let duration =
+                parse_duration(text).filter(|duration| *duration >= Duration::from_secs(86_400))?;
             SignedDuration::try_from(duration).ok().map(Some)
         })
         .map(Option::flatten)
@@ -213,7 +221,9 @@ impl Layers {
     /// The tables of an array such as `[[accounts]]`.
     pub(crate) fn sections(&self, name: &'static str) -> Result<Vec<Section<'_>>, ConfigError> {
         let Some((file, entry)) = self.table_entry(name) else { return Ok(Vec::new()) };
-        let misplaced = |item: &Entry| ConfigError(format!("{}: {name} is written as [[{name}]] tables", place(file, item.line)));
+        let misplaced = |item: &Entry| {
+            ConfigError(format!("{}: {name} is written as [[{name}]] tables", place(file, item.line)))
+        };
         let Value::Array(items) = &entry.value else { return Err(misplaced(entry)) };
         items
             .iter()
@@ -229,7 +239,10 @@ impl Layers {
         let Some((file, entry)) = self.table_entry(name) else { return Ok(None) };
         match &entry.value {
             Value::Table(table) => Ok(Some(Section { file, name, table, line: entry.line })),
-            _ => Err(ConfigError(format!("{}: {name} is written as a [{name}] table", place(file, entry.line)))),
+            _ => Err(ConfigError(format!(
+                "{}: {name} is written as a [{name}] table",
+                place(file, entry.line)
+            ))),
         }
     }
 
@@ -282,7 +295,10 @@ fn check_keys(file: &File, prefix: &str, table: &Table) -> Result<(), ConfigErro
             _ => {
                 let known = KEYS.iter().map(|key: &Key| key.path).chain(TABLES);
                 let place = place(file, entry.line);
-                return Err(ConfigError(format!("{place}: there is no key {path}{}", suggestion(&path, known))));
+                return Err(ConfigError(format!(
+                    "{place}: there is no key {path}{}",
+                    suggestion(&path, known)
+                )));
             }
         }
     }

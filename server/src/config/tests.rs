@@ -5,7 +5,8 @@ use std::io::Write;
 use super::*;
 
 fn load(file: &str, variables: &[(&str, &str)], flags: &[(&'static str, &str)]) -> Result<Config, String> {
-    let mut written = tempfile::Builder::new().prefix("tollgate-").suffix(".toml").tempfile().expect("a temporary file");
+    let mut written =
+        tempfile::Builder::new().prefix("tollgate-").suffix(".toml").tempfile().expect("a temporary file");
     written.write_all(file.as_bytes()).expect("the file is written");
     let path = written.path().to_path_buf();
     let flags = Flags {
@@ -14,7 +15,8 @@ fn load(file: &str, variables: &[(&str, &str)], flags: &[(&'static str, &str)]) 
     };
     let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let variables = variables.chain([("TOLLGATE_DATABASE_URL".to_owned(), "sqlite::memory:".to_owned())]);
-    Config::load(flags, variables).map_err(|error| error.to_string().replace(&path.display().to_string(), "tollgate.toml"))
+    Config::load(flags, variables)
+        .map_err(|error| error.to_string().replace(&path.display().to_string(), "tollgate.toml"))
 }
 
 #[test]
@@ -60,7 +62,9 @@ fn the_example_file_is_read_and_names_every_key() {
     for key in KEYS {
         let name = key.path.rsplit('.').next().unwrap_or(key.path);
         assert!(
-            example.lines().any(|line| line.trim_start_matches('#').trim_start().starts_with(&format!("{name} ="))),
+            example
+                .lines()
+                .any(|line| line.trim_start_matches('#').trim_start().starts_with(&format!("{name} ="))),
             "tollgate.example.toml does not document {}",
             key.path
         );

@@ -3,10 +3,10 @@
 use std::sync::LazyLock;
 
 use app::api::{self, ApiError};
+use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::Json;
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use leptos::context::provide_context;
 use leptos::server_fn::axum::{register_explicit, server_fn_paths};
@@ -40,10 +40,15 @@ static ENDPOINTS: LazyLock<Vec<(&'static str, Method)>> = LazyLock::new(|| {
 });
 
 /// Answers a server function.
-pub(super) async fn server_function(State(services): State<Services>, mut request: Request<Body>) -> Response {
+pub(super) async fn server_function(
+    State(services): State<Services>,
+    mut request: Request<Body>,
+) -> Response {
     let path = request.uri().path();
     match ENDPOINTS.iter().find(|(known, _)| *known == path) {
-        None => return error(ApiError::NotFound { message: "There is no such endpoint in this version.".into() }),
+        None => {
+            return error(ApiError::NotFound { message: "There is no such endpoint in this version.".into() });
+        }
         Some((_, method)) if method != request.method() => {
             let told = ApiError::BadRequest { message: format!("This endpoint is called with {method}.") };
             return (StatusCode::METHOD_NOT_ALLOWED, Json(told)).into_response();

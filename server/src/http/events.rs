@@ -5,9 +5,9 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::extract::State;
+use axum::response::IntoResponse;
 use axum::response::Response;
 use axum::response::sse::{Event, KeepAlive, Sse};
-use axum::response::IntoResponse;
 use domain::wire::Moved;
 use fleet::Notice;
 use futures::{Stream, StreamExt};
@@ -48,7 +48,8 @@ pub(super) async fn stream(
     });
     let events = futures::stream::iter(missed).chain(live).map(|notice| Ok(event(&notice)));
     let events = events.take_until(shutdown.cancelled_owned());
-    let mut response = Sse::new(boxed(events)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
+    let mut response =
+        Sse::new(boxed(events)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
     // nginx would hold events back until its buffer is full.
     response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
     response

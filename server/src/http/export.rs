@@ -48,19 +48,31 @@ enum Format {
     Json,
 }
 
-pub(super) async fn fleet_csv(State(services): State<Services>, Query(parameters): Query<FleetParameters>) -> Response {
+pub(super) async fn fleet_csv(
+    State(services): State<Services>,
+    Query(parameters): Query<FleetParameters>,
+) -> Response {
     fleet(&services, &parameters, Format::Csv)
 }
 
-pub(super) async fn fleet_json(State(services): State<Services>, Query(parameters): Query<FleetParameters>) -> Response {
+pub(super) async fn fleet_json(
+    State(services): State<Services>,
+    Query(parameters): Query<FleetParameters>,
+) -> Response {
     fleet(&services, &parameters, Format::Json)
 }
 
-pub(super) async fn audit_csv(State(services): State<Services>, Query(parameters): Query<AuditParameters>) -> Response {
+pub(super) async fn audit_csv(
+    State(services): State<Services>,
+    Query(parameters): Query<AuditParameters>,
+) -> Response {
     audit(&services, &parameters, Format::Csv).await
 }
 
-pub(super) async fn audit_json(State(services): State<Services>, Query(parameters): Query<AuditParameters>) -> Response {
+pub(super) async fn audit_json(
+    State(services): State<Services>,
+    Query(parameters): Query<AuditParameters>,
+) -> Response {
     audit(&services, &parameters, Format::Json).await
 }
 
@@ -73,7 +85,9 @@ fn fleet(services: &Services, parameters: &FleetParameters, format: Format) -> R
         Err(error) => api::error(error),
         Ok(matches) => {
             let chunks = matches.len().div_ceil(CHUNK).max(1);
-            let body = stream::iter((0..chunks).map(move |number| fleet_chunk(&view, &matches, number, chunks, format)));
+            let body = stream::iter(
+                (0..chunks).map(move |number| fleet_chunk(&view, &matches, number, chunks, format)),
+            );
             file("fleet", format, Body::from_stream(body))
         }
     }
@@ -127,7 +141,9 @@ async fn audit(services: &Services, parameters: &AuditParameters, format: Format
         match services.fleet.store().audit(&filter).await {
             Err(error) => {
                 tracing::error!(%error, "the audit log cannot be exported");
-                return api::error(app::api::ApiError::Unavailable { message: "The audit log cannot be read now.".into() });
+                return api::error(app::api::ApiError::Unavailable {
+                    message: "The audit log cannot be read now.".into(),
+                });
             }
             Ok(page) => {
                 let full = page.len() == AUDIT_LIMIT as usize;
@@ -162,5 +178,6 @@ fn file(name: &str, format: Format, body: Body) -> Response {
         Format::Json => ("application/json", "json"),
     };
     let disposition = format!("attachment; filename=\"tollgate-{name}.{extension}\"");
-    ([(header::CONTENT_TYPE, content_type.to_owned()), (header::CONTENT_DISPOSITION, disposition)], body).into_response()
+    ([(header::CONTENT_TYPE, content_type.to_owned()), (header::CONTENT_DISPOSITION, disposition)], body)
+        .into_response()
 }

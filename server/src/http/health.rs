@@ -24,6 +24,7 @@ pub(super) async fn ready(State(services): State<Services>) -> (StatusCode, Json
 
 /// The server's version; the browser compares `api` with its own.
 pub(super) async fn version() -> Json<Value> {
-    let built = build::COMMIT_TIME.parse().ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
+    let built =
+        build::COMMIT_TIME.parse().ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
     Json(json!({ "version": VERSION, "commit": build::COMMIT, "built": built, "api": API_VERSION }))
 }

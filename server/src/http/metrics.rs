@@ -39,14 +39,19 @@ pub(super) async fn count(request: Request, next: Next) -> Response {
 fn route(request: &Request) -> String {
     match request.extensions().get::<MatchedPath>() {
         // The endpoints of server functions are a closed set, and worth telling apart.
-        Some(matched) if matched.as_str() == "/api/{*endpoint}" => super::api::known_path(request.uri().path()).into(),
+        Some(matched) if matched.as_str() == "/api/{*endpoint}" => {
+            super::api::known_path(request.uri().path()).into()
+        }
         Some(matched) => matched.as_str().to_owned(),
         None => "site".into(),
     }
 }
 
 /// Everything in Prometheus' text format.
-pub(super) async fn render(State(services): State<Services>, State(handle): State<PrometheusHandle>) -> String {
+pub(super) async fn render(
+    State(services): State<Services>,
+    State(handle): State<PrometheusHandle>,
+) -> String {
     let view = services.fleet.view();
     let summary = view.summary;
     let by_verdict = [

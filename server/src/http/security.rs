@@ -36,13 +36,18 @@ impl Hosts {
     /// Loopback names, and `configured` ones.
     pub(super) fn new(configured: Vec<String>) -> Hosts {
         let loopback = ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned);
-        Hosts(loopback.into_iter().chain(configured.into_iter().map(|host| host.to_ascii_lowercase())).collect())
+        Hosts(
+            loopback
+                .into_iter()
+                .chain(configured.into_iter().map(|host| host.to_ascii_lowercase()))
+                .collect(),
+        )
     }
 
     fn allows(&self, host: &str) -> bool {
         let Ok(authority) = host.parse::<Authority>() else { return false };
         let name = authority.host().to_ascii_lowercase();
-        self.0.iter().any(|known| *known == name)
+        self.0.contains(&name)
     }
 }
 
@@ -106,7 +111,9 @@ fn is_same_origin(request: &Request) -> bool {
         // Every current browser says where a request comes from; `none` is a person's own navigation.
         Some(site) => site == "same-origin" || site == "none",
         None => match (text(headers, "origin"), host(request)) {
-            (Some(origin), Some(host)) => origin.split_once("://").is_some_and(|(_, authority)| authority == host),
+            (Some(origin), Some(host)) => {
+                origin.split_once("://").is_some_and(|(_, authority)| authority == host)
+            }
             (Some(_), None) => false,
             // Only programs that are no browsers send neither.
             (None, _) => true,

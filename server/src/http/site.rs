@@ -114,8 +114,9 @@ impl Site {
     pub(crate) fn open(directory: &Path) -> Result<Site, String> {
         let mut files = BTreeMap::new();
         let build = "Build one with `cargo xtask bundle`.";
-        read(directory, directory, &mut files)
-            .map_err(|error| format!("The bundle in {} cannot be read: {error}. {build}", directory.display()))?;
+        read(directory, directory, &mut files).map_err(|error| {
+            format!("The bundle in {} cannot be read: {error}. {build}", directory.display())
+        })?;
         if !files.contains_key(SHELL) {
             return Err(format!("There is no bundle in {}. {build}", directory.display()));
         }
@@ -141,7 +142,9 @@ impl Site {
         let is_root_file = |path: &str| !path.contains('/') && self.0.contains_key(path);
         let (path, cache_control) = match target(request.uri().path(), is_root_file) {
             Target::Api => {
-                return super::api::error(ApiError::NotFound { message: "There is no such endpoint in this version.".into() });
+                return super::api::error(ApiError::NotFound {
+                    message: "There is no such endpoint in this version.".into(),
+                });
             }
             Target::ReleaseFile(path) => (path, "public, max-age=31536000, immutable"),
             // Revalidated each time: the shell and `release.json` say which release is live.
@@ -150,7 +153,10 @@ impl Site {
         };
         match self.0.get(path) {
             Some(asset) => asset.answer(request.headers(), cache_control),
-            None => (StatusCode::NOT_FOUND, [(header::CACHE_CONTROL, "no-store")], "There is no such file.\n").into_response(),
+            None => {
+                (StatusCode::NOT_FOUND, [(header::CACHE_CONTROL, "no-store")], "There is no such file.\n")
+                    .into_response()
+            }
         }
     }
 }
@@ -158,9 +164,12 @@ impl Site {
 impl Asset {
     fn answer(&self, headers: &HeaderMap, cache_control: &'static str) -> Response {
         let (body, encoding) = self.encoded(headers);
-        let known = headers.get(header::IF_NONE_MATCH).and_then(|etags| etags.to_str().ok()).is_some_and(|etags| {
-            self.etag.to_str().is_ok_and(|ours| etags.split(',').any(|etag| etag.trim().trim_start_matches("W/") == ours))
-        });
+        let known =
+            headers.get(header::IF_NONE_MATCH).and_then(|etags| etags.to_str().ok()).is_some_and(|etags| {
+                self.etag.to_str().is_ok_and(|ours| {
+                    etags.split(',').any(|etag| etag.trim().trim_start_matches("W/") == ours)
+                })
+            });
         let mut response =
             if known { StatusCode::NOT_MODIFIED.into_response() } else { Response::new(Body::from(body)) };
         let answered = response.headers_mut();
@@ -178,7 +187,8 @@ impl Asset {
 
     /// The smallest form that the client takes.
     fn encoded(&self, headers: &HeaderMap) -> (Bytes, Option<&'static str>) {
-        let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let accepted =
+            headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
         for (name, body) in [("br", &self.brotli), ("gzip", &self.gzip)] {
             if let Some(body) = body
                 && accepts(accepted, name)
@@ -201,7 +211,9 @@ fn accepts(accepted: &str, name: &str) -> bool {
 
 /// The routes of the bundle: everything that no other route takes.
 pub(super) fn router(site: Site) -> Router {
-    Router::new().fallback(|State(site): State<Site>, request: Request| async move { site.answer(&request) }).with_state(site)
+    Router::new()
+        .fallback(|State(site): State<Site>, request: Request| async move { site.answer(&request) })
+        .with_state(site)
 }
 
 /// What a page gets from a server that has no bundle.
@@ -237,7 +249,9 @@ mod tests {
     #[test]
     fn one_table_decides_what_a_path_is() {
         let root = |path: &str| path == "favicon.svg" || path == "release.json" || path == SHELL;
-        for page in ["/", "/fleet", "/delivery/users/1.4.2", "/fleet/1/eu-west-1/i-1", "/index.html", "/missing.js"] {
+        for page in
+            ["/", "/fleet", "/delivery/users/1.4.2", "/fleet/1/eu-west-1/i-1", "/index.html", "/missing.js"]
+        {
             assert_eq!(target(page, root), Target::Page, "{page}");
         }
         assert_eq!(target("/favicon.svg", root), Target::RootFile("favicon.svg"));

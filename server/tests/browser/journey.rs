@@ -64,7 +64,8 @@ async fn the_keyboard_alone_is_enough() {
     // From the field into the table, and from its row to the page.
     tab.wait("the row has the focus", async || {
         tab.press_named(Key::Tab).await;
-        let focused = tab.evaluate("return document.activeElement.closest('[role=row],tr')?.textContent ?? ''").await;
+        let focused =
+            tab.evaluate("return document.activeElement.closest('[role=row],tr')?.textContent ?? ''").await;
         focused.as_str().is_some_and(|text| text.contains(&id))
     })
     .await;
@@ -89,7 +90,10 @@ async fn the_keyboard_alone_is_enough() {
     tab.type_text("by keyboard").await;
     tab.wait("the button has the focus", async || {
         tab.press_named(Key::Tab).await;
-        tab.evaluate("return document.activeElement.textContent").await.as_str().is_some_and(|text| text.trim() == "Enforce IMDSv2")
+        tab.evaluate("return document.activeElement.textContent")
+            .await
+            .as_str()
+            .is_some_and(|text| text.trim() == "Enforce IMDSv2")
     })
     .await;
     tab.press_named(Key::Enter).await;
@@ -104,7 +108,9 @@ async fn names_with_markup_are_inert() {
     let id = v1_instance(&emulator).await;
     let region = region_of(&emulator, &id).await;
     let name = "<img src=x onerror=alert(1)>";
-    emulator.control("instance", instance((PROD, &region), &id, serde_json::json!({ "tags": { "Name": name } }))).await;
+    emulator
+        .control("instance", instance((PROD, &region), &id, serde_json::json!({ "tags": { "Name": name } })))
+        .await;
     let console = Console::start(&emulator, "").await;
     let tab = Tab::open().await;
     for path in [format!("/fleet?q={id}"), format!("/fleet/{PROD}/{region}/{id}")] {

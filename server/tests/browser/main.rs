@@ -4,9 +4,9 @@
 #[path = "../common/mod.rs"]
 mod common;
 
-/// axe-core, the content security policy and screenshots on every page.
-mod pages;
 /// Finding, reading, enforcing, and the record of it.
 mod journey;
+/// axe-core, the content security policy and screenshots on every page.
+mod pages;
 /// Chromium, driven by role and label.
 mod tab;

@@ -6,7 +6,9 @@ use crate::tab::{Scheme, Tab};
 /// Every page with what tells that it is there.
 async fn pages(emulator: &Emulator) -> Vec<(&'static str, String, &'static str)> {
     let fleet = emulator.fleet().await;
-    let one = fleet.iter().find(|one| one["account"] == PROD && one["metadata_options"]["HttpTokens"] == "optional");
+    let one = fleet
+        .iter()
+        .find(|one| one["account"] == PROD && one["metadata_options"]["HttpTokens"] == "optional");
     let one = one.expect("the seed has such an instance");
     let text = |field: &str| one[field].as_str().expect("text");
     vec![
@@ -35,12 +37,18 @@ async fn every_page_is_accessible_clean_and_looked_at_in_both_schemes_and_sizes(
                 tab.go(&format!("{}{path}", console.url)).await;
                 tab.find("heading", heading).await;
                 tab.wait("nothing is loading", async || {
-                    tab.evaluate("return document.querySelectorAll('[aria-busy=true],.skeleton').length").await == 0
+                    tab.evaluate("return document.querySelectorAll('[aria-busy=true],.skeleton').length")
+                        .await
+                        == 0
                 })
                 .await;
                 tab.screenshot(&format!("{name}-{word}-{width}")).await;
                 tab.is_accessible(&format!("{name} {word} {width}")).await;
-                let wide = tab.evaluate("return document.documentElement.scrollWidth - document.documentElement.clientWidth").await;
+                let wide = tab
+                    .evaluate(
+                        "return document.documentElement.scrollWidth - document.documentElement.clientWidth",
+                    )
+                    .await;
                 assert_eq!(wide, 0, "{name} at {width} px scrolls sideways as a whole");
             }
         }

@@ -78,7 +78,8 @@ impl Tab {
         let capabilities = capabilities.as_object().expect("an object").clone();
         let url = format!("http://127.0.0.1:{port}");
         let answers = reqwest::Client::new();
-        until("chromedriver answers", async || answers.get(format!("{url}/status")).send().await.is_ok()).await;
+        until("chromedriver answers", async || answers.get(format!("{url}/status")).send().await.is_ok())
+            .await;
         let client = ClientBuilder::rustls()
             .expect("a TLS configuration")
             .capabilities(capabilities)
@@ -116,12 +117,15 @@ impl Tab {
 
     /// The elements of a role whose name contains `name`.
     pub(crate) async fn all(&self, role: &str, name: &str) -> Vec<Element> {
-        let found = self.client.execute(BY_ROLE, vec![json!(role), json!(name)]).await.expect("the page answers");
+        let found =
+            self.client.execute(BY_ROLE, vec![json!(role), json!(name)]).await.expect("the page answers");
         let references = found.as_array().cloned().unwrap_or_default();
         references
             .into_iter()
             .map(|reference| {
-                let id = reference.as_object().and_then(|object| object.values().next()?.as_str().map(str::to_owned));
+                let id = reference
+                    .as_object()
+                    .and_then(|object| object.values().next()?.as_str().map(str::to_owned));
                 Element::from_element_id(self.client.clone(), id.expect("an element").into())
             })
             .collect()
@@ -161,7 +165,11 @@ impl Tab {
 
     /// All text that is shown.
     pub(crate) async fn text(&self) -> String {
-        let text = self.client.execute("return document.body.innerText", Vec::new()).await.expect("the page answers");
+        let text = self
+            .client
+            .execute("return document.body.innerText", Vec::new())
+            .await
+            .expect("the page answers");
         text.as_str().unwrap_or_default().to_owned()
     }
 
@@ -184,7 +192,10 @@ impl Tab {
         if waited.await.is_err() {
             let log = self.log().await;
             self.screenshot("failure").await;
-            panic!("waited {patience:?} for {what}; the page shows:\n{}\nand logged {log:#?}", self.text().await);
+            panic!(
+                "waited {patience:?} for {what}; the page shows:\n{}\nand logged {log:#?}",
+                self.text().await
+            );
         }
     }
 
@@ -198,9 +209,19 @@ impl Tab {
     /// What the browser's console logged since the last call.
     pub(crate) async fn log(&self) -> Vec<String> {
         let body = json!({ "type": "browser" });
-        let entries = self.client.issue_cmd(Extension { path: "se/log", body }).await.expect("the browser's log");
+        let entries =
+            self.client.issue_cmd(Extension { path: "se/log", body }).await.expect("the browser's log");
         let entries = entries.as_array().cloned().unwrap_or_default();
-        entries.iter().map(|entry| format!("{} {}", entry["level"].as_str().unwrap_or_default(), entry["message"].as_str().unwrap_or_default())).collect()
+        entries
+            .iter()
+            .map(|entry| {
+                format!(
+                    "{} {}",
+                    entry["level"].as_str().unwrap_or_default(),
+                    entry["message"].as_str().unwrap_or_default()
+                )
+            })
+            .collect()
     }
 
     /// Fails where the page broke its content security policy, or logged an error that is not expected.
@@ -221,8 +242,14 @@ impl Tab {
         self.devtools("Runtime.evaluate", json!({ "expression": format!("{axe};0") })).await;
         let run = "axe.run(document, { resultTypes: ['violations'] }).then((result) => JSON.stringify(result.violations.map((violation) => \
                    ({ id: violation.id, help: violation.help, nodes: violation.nodes.map((node) => node.html.slice(0, 200) + ' — ' + node.failureSummary) }))))";
-        let answer = self.devtools("Runtime.evaluate", json!({ "expression": run, "awaitPromise": true, "returnByValue": true })).await;
-        let violations = answer["result"]["value"].as_str().unwrap_or_else(|| panic!("axe did not run: {answer}"));
+        let answer = self
+            .devtools(
+                "Runtime.evaluate",
+                json!({ "expression": run, "awaitPromise": true, "returnByValue": true }),
+            )
+            .await;
+        let violations =
+            answer["result"]["value"].as_str().unwrap_or_else(|| panic!("axe did not run: {answer}"));
         assert_eq!(violations, "[]", "axe-core on {page}");
     }
 

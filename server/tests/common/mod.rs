@@ -93,8 +93,10 @@ impl Console {
         let mut lines = stderr.lines();
         let mut said = Vec::new();
         let url = loop {
-            let line = lines.next().unwrap_or_else(|| panic!("the console ended: {said:#?}")).expect("a line");
-            let found = line.split_whitespace().find(|word| word.starts_with("http://127.0.0.1:")).map(str::to_owned);
+            let line =
+                lines.next().unwrap_or_else(|| panic!("the console ended: {said:#?}")).expect("a line");
+            let found =
+                line.split_whitespace().find(|word| word.starts_with("http://127.0.0.1:")).map(str::to_owned);
             said.push(line);
             if let Some(url) = found {
                 break url;
@@ -102,12 +104,11 @@ impl Console {
         };
         // What is not read would stop the console once the pipe is full.
         std::thread::spawn(move || lines.for_each(drop));
-        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
+        let client =
+            reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
         let console = Console { url, directory, client, _process: Running::new(process) };
-        until("the console is ready", async || {
-            console.get("/api/health/ready").await.status().is_success()
-        })
-        .await;
+        until("the console is ready", async || console.get("/api/health/ready").await.status().is_success())
+            .await;
         console
     }
 

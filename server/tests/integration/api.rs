@@ -25,7 +25,12 @@ async fn lists_counts_and_exports_agree() {
     let v1 = list(&console, "verdict:allows-v1").await;
     let overview = json(&console, "/api/fleet/overview?days=7").await;
     let live = |rows: &Value| {
-        rows["rows"].as_array().expect("rows").iter().filter(|row| row["state"] != "terminated" && row["state"] != "shutting-down").count()
+        rows["rows"]
+            .as_array()
+            .expect("rows")
+            .iter()
+            .filter(|row| row["state"] != "terminated" && row["state"] != "shutting-down")
+            .count()
     };
     assert_eq!(overview["summary"]["allows_v1"], live(&v1));
     assert_eq!(json(&console, "/api/accounts/list").await.as_array().expect("sources").len(), 6);
@@ -44,16 +49,22 @@ async fn lists_counts_and_exports_agree() {
 async fn one_instance_has_its_policy_its_origins_and_its_raw_form() {
     let emulator = Emulator::start("dev");
     let console = Console::start(&emulator, "").await;
-    let row = list(&console, "verdict:allows-v1%20state:running%20account:prod%20asg:*").await["rows"][0].clone();
+    let row =
+        list(&console, "verdict:allows-v1%20state:running%20account:prod%20asg:*").await["rows"][0].clone();
     let text = |field: &str| row[field].as_str().expect("text").to_owned();
-    let key = format!("account={}&region={}&instance_id={}", text("account"), text("region"), text("instance_id"));
+    let key =
+        format!("account={}&region={}&instance_id={}", text("account"), text("region"), text("instance_id"));
     let detail = json(&console, &format!("/api/fleet/instance?{key}")).await;
     assert_eq!(detail["instance"]["key"]["instance_id"], row["instance_id"]);
     assert!(detail["policy"].to_string().contains("imdsv2-required"));
     assert_eq!(detail["enforce_disabled"], Value::Null);
     let origins = json(&console, &format!("/api/fleet/origins?{key}")).await;
-    let from: Vec<&str> = origins.as_array().expect("origins").iter().filter_map(|origin| origin["from"].as_str()).collect();
-    assert!(from.contains(&"Account default") && from.contains(&"AMI") && from.contains(&"Launch template"), "{from:?}");
+    let from: Vec<&str> =
+        origins.as_array().expect("origins").iter().filter_map(|origin| origin["from"].as_str()).collect();
+    assert!(
+        from.contains(&"Account default") && from.contains(&"AMI") && from.contains(&"Launch template"),
+        "{from:?}"
+    );
     let raw = json(&console, &format!("/api/fleet/raw?{key}")).await;
     let raw: Value = serde_json::from_str(raw.as_str().expect("JSON in text")).expect("JSON");
     assert_eq!(raw["instanceId"], row["instance_id"]);
@@ -80,21 +91,35 @@ async fn a_change_is_told_by_events_and_kept_in_the_audit_log() {
     let mut told = String::new();
     while !told.contains("\"applied\"") {
         let chunk = tokio::time::timeout(std::time::Duration::from_secs(30), events.next()).await;
-        told.push_str(&String::from_utf8_lossy(&chunk.expect("an event comes").expect("the stream goes on").expect("bytes")));
+        told.push_str(&String::from_utf8_lossy(
+            &chunk.expect("an event comes").expect("the stream goes on").expect("bytes"),
+        ));
     }
     assert!(told.contains("event: moved") && told.contains("id: "), "{told}");
     let done = json(&console, &format!("/api/fleet/change?id={}", change["id"])).await;
     assert_eq!(done["status"], "applied");
 
     // A page that was away asks from the number it saw last, and misses nothing.
-    let missed = console.client.get(format!("{}/api/events", console.url)).header("last-event-id", "0").send().await.expect("an answer");
+    let missed = console
+        .client
+        .get(format!("{}/api/events", console.url))
+        .header("last-event-id", "0")
+        .send()
+        .await
+        .expect("an answer");
     let mut missed = missed.bytes_stream();
     let mut told = String::new();
     while !told.contains("\"applied\"") {
         let chunk = tokio::time::timeout(std::time::Duration::from_secs(30), missed.next()).await;
-        told.push_str(&String::from_utf8_lossy(&chunk.expect("an event comes").expect("the stream goes on").expect("bytes")));
+        told.push_str(&String::from_utf8_lossy(
+            &chunk.expect("an event comes").expect("the stream goes on").expect("bytes"),
+        ));
     }
-    let audit = json(&console, "/api/audit/list?text=a%20test&action=change-applied&account=&instance_id=&before_seq=0&limit=10").await;
+    let audit = json(
+        &console,
+        "/api/audit/list?text=a%20test&action=change-applied&account=&instance_id=&before_seq=0&limit=10",
+    )
+    .await;
     assert_eq!(audit.as_array().expect("entries").len(), 1);
     assert_eq!(audit[0]["entry"]["change_id"], change["id"]);
 }
@@ -104,12 +129,23 @@ async fn a_bulk_selection_says_what_it_would_do_and_does_nothing() {
     let emulator = Emulator::start("dev");
     let console = Console::start(&emulator, "").await;
     let before = emulator.fleet().await;
-    let preview: Value = console.post("/api/fleet/selection", json!({ "q": "state:running", "keys": [] })).await.json().await.expect("a preview");
+    let preview: Value = console
+        .post("/api/fleet/selection", json!({ "q": "state:running", "keys": [] }))
+        .await
+        .json()
+        .await
+        .expect("a preview");
     assert_eq!(preview["selected"], list(&console, "state:running").await["matched"]);
     assert!(preview["would_change"].as_u64().expect("a count") > 0);
-    let refused: u64 = preview["refused"].as_array().expect("reasons").iter().filter_map(|reason| reason[1].as_u64()).sum();
-    assert_eq!(refused + preview["would_change"].as_u64().expect("a count"), preview["selected"].as_u64().expect("a count"));
-    let options = |fleet: &[Value]| fleet.iter().map(|one| one["metadata_options"]["HttpTokens"].clone()).collect::<Vec<_>>();
+    let refused: u64 =
+        preview["refused"].as_array().expect("reasons").iter().filter_map(|reason| reason[1].as_u64()).sum();
+    assert_eq!(
+        refused + preview["would_change"].as_u64().expect("a count"),
+        preview["selected"].as_u64().expect("a count")
+    );
+    let options = |fleet: &[Value]| {
+        fleet.iter().map(|one| one["metadata_options"]["HttpTokens"].clone()).collect::<Vec<_>>()
+    };
     assert_eq!(options(&emulator.fleet().await), options(&before));
 }
 

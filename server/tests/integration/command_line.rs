@@ -13,7 +13,9 @@ fn text(bytes: &[u8]) -> String {
 async fn run(console: &Console, arguments: &[&str]) -> (i32, String, String) {
     let mut command = console.command();
     command.args(arguments);
-    let output: Output = tokio::task::spawn_blocking(move || command.output().expect("the binary runs")).await.expect("it ends");
+    let output: Output = tokio::task::spawn_blocking(move || command.output().expect("the binary runs"))
+        .await
+        .expect("it ends");
     (output.status.code().expect("an exit code"), text(&output.stdout), text(&output.stderr))
 }
 
@@ -21,7 +23,8 @@ async fn run(console: &Console, arguments: &[&str]) -> (i32, String, String) {
 async fn list_show_verify_enforce_restore_and_audit() {
     let emulator = Emulator::start("dev");
     let console = Console::start(&emulator, "").await;
-    let (code, out, _) = run(&console, &["fleet", "list", "verdict:allows-v1 state:running account:prod", "-o", "json"]).await;
+    let (code, out, _) =
+        run(&console, &["fleet", "list", "verdict:allows-v1 state:running account:prod", "-o", "json"]).await;
     assert_eq!(code, 0);
     let rows: Value = serde_json::from_str(&out).expect("JSON");
     let id = rows[0]["instance_id"].as_str().expect("an id").to_owned();
@@ -38,7 +41,10 @@ async fn list_show_verify_enforce_restore_and_audit() {
 
     let (code, out, _) = run(&console, &["fleet", "enforce", &id, "--dry-run"]).await;
     assert_eq!(code, 0);
-    assert!(out.contains("ec2:ModifyInstanceMetadataOptions") && out.contains("optional → required"), "{out}");
+    assert!(
+        out.contains("ec2:ModifyInstanceMetadataOptions") && out.contains("optional → required"),
+        "{out}"
+    );
     assert!(!out.contains("HttpEndpoint ="), "the endpoint is never sent");
     let (code, _, err) = run(&console, &["fleet", "enforce", &id]).await;
     assert_eq!(code, 2);

@@ -67,7 +67,8 @@ async fn no_input_makes_a_server_function_fail() {
     let emulator = Emulator::start("none");
     let console = Console::start(&emulator, "").await;
     let mut runner = TestRunner::deterministic();
-    let mut pick = |strategy: &BoxedStrategy<String>| strategy.new_tree(&mut runner).expect("a value").current();
+    let mut pick =
+        |strategy: &BoxedStrategy<String>| strategy.new_tree(&mut runner).expect("a value").current();
     let arguments = argument().boxed();
     let bodies = prop_oneof![
         9 => value().prop_map(|value| value.to_string()),
@@ -78,7 +79,8 @@ async fn no_input_makes_a_server_function_fail() {
     let mut asked = 0;
     for (endpoint, parameters) in READS {
         for _ in 0..each {
-            let query: Vec<(&str, String)> = parameters.iter().map(|name| (*name, pick(&arguments))).collect();
+            let query: Vec<(&str, String)> =
+                parameters.iter().map(|name| (*name, pick(&arguments))).collect();
             let url = format!("{}/api/{endpoint}", console.url);
             let answer = console.client.get(url).query(&query).send().await.expect("the console answers");
             check(answer.status(), endpoint, &format!("{query:?}"));
@@ -88,13 +90,21 @@ async fn no_input_makes_a_server_function_fail() {
     for (endpoint, parameters) in CHANGES {
         for number in 0..each {
             let body = if number % 2 == 0 {
-                let fields: Vec<String> = parameters.iter().map(|name| format!("\"{name}\":{}", json_or_null(pick(&bodies)))).collect();
+                let fields: Vec<String> = parameters
+                    .iter()
+                    .map(|name| format!("\"{name}\":{}", json_or_null(pick(&bodies))))
+                    .collect();
                 format!("{{{}}}", fields.join(","))
             } else {
                 pick(&bodies)
             };
             let request = console.client.post(format!("{}/api/{endpoint}", console.url));
-            let answer = request.header("content-type", "application/json").body(body.clone()).send().await.expect("the console answers");
+            let answer = request
+                .header("content-type", "application/json")
+                .body(body.clone())
+                .send()
+                .await
+                .expect("the console answers");
             check(answer.status(), endpoint, &body);
             asked += 1;
         }

@@ -25,7 +25,8 @@ async fn the_bundle_is_served_as_on_the_cdn() {
         assert_eq!(text(answer.headers(), "content-type"), "text/html; charset=utf-8", "{page}");
         assert_eq!(text(answer.headers(), "cache-control"), "no-cache", "{page}");
     }
-    let manifest = std::fs::read_to_string(format!("{}/manifest.json", setting("TOLLGATE_TEST_SITE"))).expect("the manifest");
+    let manifest = std::fs::read_to_string(format!("{}/manifest.json", setting("TOLLGATE_TEST_SITE")))
+        .expect("the manifest");
     let manifest: Value = serde_json::from_str(&manifest).expect("JSON");
     let files = manifest["files"].as_array().expect("files");
     assert!(files.iter().any(|file| file["path"].as_str().is_some_and(|path| path.ends_with(".wasm"))));
@@ -35,7 +36,13 @@ async fn the_bundle_is_served_as_on_the_cdn() {
         if path == "index.html" {
             continue;
         }
-        let answer = console.client.get(format!("{}/{path}", console.url)).header("accept-encoding", "br").send().await.expect("an answer");
+        let answer = console
+            .client
+            .get(format!("{}/{path}", console.url))
+            .header("accept-encoding", "br")
+            .send()
+            .await
+            .expect("an answer");
         assert_eq!(answer.status(), StatusCode::OK, "{path}");
         let sent = text(answer.headers(), "content-type").replace("; charset=utf-8", "");
         let expected = file["content_type"].as_str().expect("a type").replace("; charset=utf-8", "");
@@ -43,14 +50,32 @@ async fn the_bundle_is_served_as_on_the_cdn() {
         let caching = if in_release { "public, max-age=31536000, immutable" } else { "no-cache" };
         assert_eq!(text(answer.headers(), "cache-control"), caching, "{path}");
     }
-    let wasm = files.iter().filter_map(|file| file["path"].as_str()).find(|path| path.ends_with(".wasm")).expect("the Wasm");
-    for (accepted, encoding) in [("br, gzip", "br"), ("gzip", "gzip"), ("br;q=0, gzip", "gzip"), ("identity", "")] {
-        let answer = console.client.get(format!("{}/{wasm}", console.url)).header("accept-encoding", accepted).send().await.expect("an answer");
+    let wasm = files
+        .iter()
+        .filter_map(|file| file["path"].as_str())
+        .find(|path| path.ends_with(".wasm"))
+        .expect("the Wasm");
+    for (accepted, encoding) in
+        [("br, gzip", "br"), ("gzip", "gzip"), ("br;q=0, gzip", "gzip"), ("identity", "")]
+    {
+        let answer = console
+            .client
+            .get(format!("{}/{wasm}", console.url))
+            .header("accept-encoding", accepted)
+            .send()
+            .await
+            .expect("an answer");
         assert_eq!(text(answer.headers(), "content-encoding"), encoding, "{accepted}");
         assert_eq!(text(answer.headers(), "vary"), "accept-encoding");
     }
     let etag = console.get(&format!("/{wasm}")).await.headers()["etag"].clone();
-    let again = console.client.get(format!("{}/{wasm}", console.url)).header("if-none-match", etag).send().await.expect("an answer");
+    let again = console
+        .client
+        .get(format!("{}/{wasm}", console.url))
+        .header("if-none-match", etag)
+        .send()
+        .await
+        .expect("an answer");
     assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
 }
 
@@ -73,12 +98,24 @@ async fn every_answer_has_the_security_headers() {
     for path in ["/", "/api/version", "/api/nothing", "/pkg/gone", "/metrics"] {
         let headers = console.get(path).await.headers().clone();
         let policy = text(&headers, "content-security-policy");
-        assert!(policy.contains("script-src 'self' 'wasm-unsafe-eval'") && !policy.contains("unsafe-inline"), "{path}");
-        assert!(policy.contains("frame-ancestors 'none'") && text(&headers, "x-frame-options") == "DENY", "{path}");
+        assert!(
+            policy.contains("script-src 'self' 'wasm-unsafe-eval'") && !policy.contains("unsafe-inline"),
+            "{path}"
+        );
+        assert!(
+            policy.contains("frame-ancestors 'none'") && text(&headers, "x-frame-options") == "DENY",
+            "{path}"
+        );
         assert_eq!(text(&headers, "x-content-type-options"), "nosniff", "{path}");
         assert_eq!(text(&headers, "referrer-policy"), "no-referrer", "{path}");
-        assert!(!text(&headers, "permissions-policy").is_empty() && !text(&headers, "x-request-id").is_empty(), "{path}");
-        assert!(!headers.contains_key("strict-transport-security"), "HSTS would lock a laptop's loopback out: {path}");
+        assert!(
+            !text(&headers, "permissions-policy").is_empty() && !text(&headers, "x-request-id").is_empty(),
+            "{path}"
+        );
+        assert!(
+            !headers.contains_key("strict-transport-security"),
+            "HSTS would lock a laptop's loopback out: {path}"
+        );
     }
     let emulator = Emulator::start("none");
     let behind_tls = Console::start(&emulator, "[server]\nbehind_tls = true\n").await;
@@ -96,7 +133,13 @@ async fn another_name_is_answered_421_so_that_rebinding_fails() {
         ("tollgate.example.com", StatusCode::OK),
     ] {
         for path in ["/", "/api/version", "/api/health/live"] {
-            let answer = console.client.get(format!("{}{path}", console.url)).header("host", host).send().await.expect("an answer");
+            let answer = console
+                .client
+                .get(format!("{}{path}", console.url))
+                .header("host", host)
+                .send()
+                .await
+                .expect("an answer");
             assert_eq!(answer.status(), expected, "{host} {path}");
         }
     }
@@ -106,7 +149,10 @@ async fn another_name_is_answered_421_so_that_rebinding_fails() {
 async fn a_post_from_another_origin_is_refused() {
     let (_emulator, console) = console().await;
     let post = |name: &'static str, value: String| {
-        let request = console.client.post(format!("{}/api/fleet/selection", console.url)).json(&json!({ "q": "", "keys": [] }));
+        let request = console
+            .client
+            .post(format!("{}/api/fleet/selection", console.url))
+            .json(&json!({ "q": "", "keys": [] }));
         request.header(name, value).send()
     };
     for (name, value) in [
@@ -141,6 +187,7 @@ async fn an_error_has_its_own_status_and_is_never_html_or_a_redirect() {
     assert_eq!(missing.status(), StatusCode::NOT_FOUND);
     let wrong_method = console.post("/api/fleet/list", json!({})).await;
     assert_eq!(wrong_method.status(), StatusCode::METHOD_NOT_ALLOWED);
-    let too_large = console.post("/api/fleet/selection", json!({ "q": "x".repeat(600_000), "keys": [] })).await;
+    let too_large =
+        console.post("/api/fleet/selection", json!({ "q": "x".repeat(600_000), "keys": [] })).await;
     assert!(too_large.status().is_client_error(), "{}", too_large.status());
 }

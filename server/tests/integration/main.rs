@@ -3,13 +3,13 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+/// Server functions, exports and events.
+mod api;
 /// The command line: exit codes, messages, output.
 mod command_line;
 /// Bad input to every server function.
 mod fuzz;
 /// Files, headers, statuses and checks.
 mod http;
-/// Server functions, exports and events.
-mod api;
 /// Signed messages to other systems.
 mod webhook;

@@ -46,7 +46,16 @@ pub(super) fn rows(binary: &Path) -> Result<Vec<Row>> {
     let address = format!("127.0.0.1:{port}");
     let mut serve = Command::new(binary);
     serve
-        .args(["serve", "--listen", &address, "--region", "us-east-1", "--endpoint-url", &stub.url, "--database-url"])
+        .args([
+            "serve",
+            "--listen",
+            &address,
+            "--region",
+            "us-east-1",
+            "--endpoint-url",
+            &stub.url,
+            "--database-url",
+        ])
         .arg(format!("sqlite://{}", directory.path().join("bench.db").display()))
         .env("TOLLGATE_REFRESH_INTERVAL", "1h")
         .env("TOLLGATE_STALE_AFTER", "2h")
@@ -58,7 +67,8 @@ pub(super) fn rows(binary: &Path) -> Result<Vec<Row>> {
     let everything = target(MIX[0], 0);
     let evaluated = target(("policy:not-evaluated", "name"), 0);
     let ready = process::wait_until(PATIENCE, || {
-        let answer = |target: &str| Connection::open(&address).and_then(|mut connection| connection.get(target));
+        let answer =
+            |target: &str| Connection::open(&address).and_then(|mut connection| connection.get(target));
         answer(&everything).is_ok_and(|body| body.contains(&total))
             && answer(&evaluated).is_ok_and(|body| body.contains("\"matched\":0"))
     });
@@ -110,7 +120,9 @@ fn load(address: &str) -> Result<Vec<f64>> {
                 })
             })
             .collect();
-        workers.into_iter().try_for_each(|worker| worker.join().unwrap_or_else(|_| bail!("a worker panicked")))
+        workers
+            .into_iter()
+            .try_for_each(|worker| worker.join().unwrap_or_else(|_| bail!("a worker panicked")))
     })?;
     times.into_inner().ok().filter(|times| !times.is_empty()).context("nothing was measured")
 }
@@ -121,7 +133,15 @@ fn target((query, sort): (&str, &str), offset: u32) -> String {
 
 fn encoded(text: &str) -> String {
     text.bytes()
-        .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .map(
+            |byte| {
+                if byte.is_ascii_alphanumeric() {
+                    char::from(byte).to_string()
+                } else {
+                    format!("%{byte:02X}")
+                }
+            },
+        )
         .collect()
 }
 
@@ -175,6 +195,9 @@ mod tests {
 
     #[test]
     fn a_query_is_encoded_whole() {
-        assert_eq!(target(("hop:>1 a", "-hop"), 200), "/api/fleet/list?q=hop%3A%3E1%20a&sort=-hop&offset=200&limit=200");
+        assert_eq!(
+            target(("hop:>1 a", "-hop"), 200),
+            "/api/fleet/list?q=hop%3A%3E1%20a&sort=-hop&offset=200&limit=200"
+        );
     }
 }

@@ -119,7 +119,10 @@ impl Fleet {
                 change.status = ChangeStatus::PlanOutdated;
                 change.error = Some(ChangeError {
                     code: "plan-outdated".into(),
-                    message: format!("The instance changed after it was planned: {}. Nothing was sent.", listed(&moved)),
+                    message: format!(
+                        "The instance changed after it was planned: {}. Nothing was sent.",
+                        listed(&moved)
+                    ),
                     next_step: "Plan the change again and look at the new difference.".into(),
                 });
             }
@@ -236,7 +239,11 @@ fn stamped(mut change: Change) -> Box<Change> {
 
 /// The audit entry that ends a change.
 fn final_entry(change: &Change) -> NewAuditEntry {
-    let action = if change.status.changed_something() { AuditAction::ChangeApplied } else { AuditAction::ChangeFailed };
+    let action = if change.status.changed_something() {
+        AuditAction::ChangeApplied
+    } else {
+        AuditAction::ChangeFailed
+    };
     let detail = match &change.error {
         Some(error) => format!("{}: {} {}", change.status.label(), error.message, error.next_step),
         None => change.status.label().to_owned(),

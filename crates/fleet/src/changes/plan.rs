@@ -24,7 +24,11 @@ const PREVIEW_ROWS: usize = 200;
 
 impl Fleet {
     /// Reads the instance again, plans requiring tokens on it, and asks AWS. Changes nothing.
-    pub async fn plan_enforce(&self, key: &InstanceKey, hop_limit: Option<u8>) -> Result<PlanReport, FleetError> {
+    pub async fn plan_enforce(
+        &self,
+        key: &InstanceKey,
+        hop_limit: Option<u8>,
+    ) -> Result<PlanReport, FleetError> {
         let plan = self.planned(key, Purpose::Enforce { hop_limit }).await?;
         self.report(plan).await
     }
@@ -46,7 +50,9 @@ impl Fleet {
     ) -> Result<Change, FleetError> {
         let reason = reason.trim();
         if reason.is_empty() || reason.len() > MAX_REASON {
-            return Err(FleetError::Invalid(format!("A change needs a reason of 1 to {MAX_REASON} characters.")));
+            return Err(FleetError::Invalid(format!(
+                "A change needs a reason of 1 to {MAX_REASON} characters."
+            )));
         }
         if idempotency_key.is_empty() || idempotency_key.len() > 100 {
             return Err(FleetError::Invalid("An idempotency key has 1 to 100 characters.".into()));
@@ -102,15 +108,15 @@ impl Fleet {
     }
 
     pub async fn change(&self, id: i64) -> Result<Change, FleetError> {
-        self.store
-            .change(id)
-            .await?
-            .ok_or_else(|| FleetError::NotFound(format!("There is no change {id}. The audit log lists those there are.")))
+        self.store.change(id).await?.ok_or_else(|| {
+            FleetError::NotFound(format!("There is no change {id}. The audit log lists those there are."))
+        })
     }
 
     /// What enforcing IMDSv2 would do to each of `instances`, from what is known, without asking AWS.
     pub fn preview<'a>(&self, instances: impl Iterator<Item = &'a Instance>) -> SelectionPreview {
-        let mut preview = SelectionPreview { selected: 0, would_change: 0, refused: Vec::new(), rows: Vec::new() };
+        let mut preview =
+            SelectionPreview { selected: 0, would_change: 0, refused: Vec::new(), rows: Vec::new() };
         for instance in instances {
             let outcome = self
                 .allowed(&instance.key)
@@ -166,7 +172,9 @@ impl Fleet {
             Purpose::Restore { change_id } => {
                 let undone = self.change(change_id).await?;
                 if undone.key != *key {
-                    return Err(FleetError::Invalid(format!("Change {change_id} was made to another instance.")));
+                    return Err(FleetError::Invalid(format!(
+                        "Change {change_id} was made to another instance."
+                    )));
                 }
                 if !undone.status.changed_something() {
                     return Err(FleetError::Invalid(format!(
@@ -184,15 +192,15 @@ impl Fleet {
         let answer = self.modify(&plan.key, &plan.request, true).await;
         let preflight = match answer {
             Err(error) if error.is_dry_run_permitted() => Preflight::Permitted,
-            Err(error) => Preflight::Refused {
-                next_step: error.next_step(),
-                code: error.code,
-                message: error.message,
-            },
+            Err(error) => {
+                Preflight::Refused { next_step: error.next_step(), code: error.code, message: error.message }
+            }
             Ok(_) => Preflight::Refused {
                 code: "response".into(),
                 message: "EC2 did not treat the call as a dry run.".into(),
-                next_step: "Read the instance again: it may have been changed. An API in between ignores DryRun.".into(),
+                next_step:
+                    "Read the instance again: it may have been changed. An API in between ignores DryRun."
+                        .into(),
             },
         };
         Ok(PlanReport { plan, preflight })

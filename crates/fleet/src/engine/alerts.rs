@@ -45,7 +45,12 @@ impl Fleet {
     }
 
     /// Queues a message for a source that can no longer be judged.
-    pub(super) async fn alert_stale(&self, status: &SourceStatus, state: SourceState, now: Timestamp) -> Result<(), FleetError> {
+    pub(super) async fn alert_stale(
+        &self,
+        status: &SourceStatus,
+        state: SourceState,
+        now: Timestamp,
+    ) -> Result<(), FleetError> {
         if !matches!(state, SourceState::Stale | SourceState::Failed) {
             return Ok(());
         }
@@ -58,7 +63,13 @@ impl Fleet {
         self.queue(STALE_SOURCE, &format!("{STALE_SOURCE}/{key}/{since}"), &body, now).await
     }
 
-    async fn queue(&self, kind: &str, dedup_key: &str, body: &serde_json::Value, at: Timestamp) -> Result<(), FleetError> {
+    async fn queue(
+        &self,
+        kind: &str,
+        dedup_key: &str,
+        body: &serde_json::Value,
+        at: Timestamp,
+    ) -> Result<(), FleetError> {
         for target in &self.config.alert_targets {
             let delivery = NewDelivery {
                 dedup_key: format!("{target}/{dedup_key}"),
@@ -76,7 +87,8 @@ impl Fleet {
 /// The instances that allow IMDSv1 now and did not before. Both are sorted by id.
 fn newly_v1<'a>(before: &[Arc<Instance>], now: &'a [Arc<Instance>]) -> Vec<&'a Instance> {
     let allows = |instance: &Instance| {
-        !instance.state.is_terminal() && judge(instance.metadata_options.as_ref(), Freshness::Fresh) == Verdict::AllowsV1
+        !instance.state.is_terminal()
+            && judge(instance.metadata_options.as_ref(), Freshness::Fresh) == Verdict::AllowsV1
     };
     now.iter()
         .map(Arc::as_ref)

@@ -207,7 +207,9 @@ impl Fleet {
         now: Timestamp,
         lease: Option<&Lease>,
     ) -> Result<(), FleetError> {
-        let Some(Taken { before, instances, first, status }) = self.take_in_memory(key, collected, started, now) else {
+        let Some(Taken { before, instances, first, status }) =
+            self.take_in_memory(key, collected, started, now)
+        else {
             return Ok(());
         };
         let Some(lease) = lease else { return Ok(()) };
@@ -219,8 +221,12 @@ impl Fleet {
             let vanished_before = self.store.vanished_ids(key).await?.into_iter().collect();
             history::compare(&before, &instances, &vanished_before, now)
         };
-        let snapshot =
-            NewSnapshot { key: key.clone(), collected_at: now, instance_count: status.instance_count, payload };
+        let snapshot = NewSnapshot {
+            key: key.clone(),
+            collected_at: now,
+            instance_count: status.instance_count,
+            payload,
+        };
         let collection = Collection {
             snapshot,
             status: Some(status),
@@ -254,7 +260,13 @@ impl Fleet {
     }
 
     /// Takes a copy into memory; `None` when the source is no longer one of ours.
-    fn take_in_memory(&self, key: &SourceKey, collected: Collected, started: Timestamp, now: Timestamp) -> Option<Taken> {
+    fn take_in_memory(
+        &self,
+        key: &SourceKey,
+        collected: Collected,
+        started: Timestamp,
+        now: Timestamp,
+    ) -> Option<Taken> {
         let mut instances = collected.instances;
         instances.sort_by(|left, right| left.key.instance_id.cmp(&right.key.instance_id));
         let instances: Arc<[Arc<Instance>]> = instances.into_iter().map(Arc::new).collect();
@@ -289,7 +301,9 @@ impl Fleet {
 
     /// Evaluates the policy on every instance of the source.
     pub(super) async fn evaluate(&self, key: &SourceKey) {
-        let Some(instances) = self.state().sources.get(key).map(|data| data.instances.clone()) else { return };
+        let Some(instances) = self.state().sources.get(key).map(|data| data.instances.clone()) else {
+            return;
+        };
         let borrowed: Vec<&Instance> = instances.iter().map(Arc::as_ref).collect();
         let outcomes = self.policy.evaluate(&borrowed, Timestamp::now()).await;
         if let Some(data) = self.state().sources.get_mut(key)
@@ -305,7 +319,8 @@ impl Fleet {
         if let Some(source) = view.sources.get(key)
             && source.status.last_success.is_some()
         {
-            let counts = serde_json::to_string(&source.summary).map_err(|error| FleetError::Invalid(error.to_string()))?;
+            let counts = serde_json::to_string(&source.summary)
+                .map_err(|error| FleetError::Invalid(error.to_string()))?;
             self.store.put_trend(now, key, &counts).await?;
         }
         let payload = serde_json::json!({ "account": key.account, "region": key.region }).to_string();

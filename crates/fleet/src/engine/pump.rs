@@ -107,7 +107,9 @@ impl Fleet {
             FLEET_EVENT => Some(Moved::Fleet { revision: self.view().revision }),
             CHANGE_EVENT => {
                 let ChangeEvent { id, key, status } = serde_json::from_str(&event.payload)
-                    .inspect_err(|error| tracing::warn!(event.seq, %error, "an event cannot be read; left out"))
+                    .inspect_err(
+                        |error| tracing::warn!(event.seq, %error, "an event cannot be read; left out"),
+                    )
                     .ok()?;
                 Some(Moved::Change { id, key, status })
             }
@@ -148,8 +150,11 @@ impl Fleet {
         let now = Timestamp::now();
         let stale_after = self.config.stale_after;
         let view = self.view();
-        let moved: Vec<_> =
-            view.sources.values().filter(|source| source.status.state(now, stale_after) != source.state).collect();
+        let moved: Vec<_> = view
+            .sources
+            .values()
+            .filter(|source| source.status.state(now, stale_after) != source.state)
+            .collect();
         for source in &moved {
             let state = source.status.state(now, stale_after);
             if let Err(error) = self.alert_stale(&source.status, state, now).await {
@@ -167,7 +172,9 @@ impl Fleet {
         loop {
             match self.store.prune(Timestamp::now(), &self.config.retention).await {
                 Ok(pruned) => tracing::debug!(?pruned, "old rows are removed"),
-                Err(error) => tracing::error!(%error, "old rows could not be removed; trying again in an hour"),
+                Err(error) => {
+                    tracing::error!(%error, "old rows could not be removed; trying again in an hour")
+                }
             }
             tokio::select! {
                 () = shutdown.cancelled() => return,

@@ -53,9 +53,7 @@ impl SourceData {
     }
 
     fn position(&self, instance: &Instance) -> Option<usize> {
-        self.instances
-            .binary_search_by(|known| known.key.instance_id.cmp(&instance.key.instance_id))
-            .ok()
+        self.instances.binary_search_by(|known| known.key.instance_id.cmp(&instance.key.instance_id)).ok()
     }
 }
 

@@ -30,7 +30,10 @@ async fn v1_instance(emulator: &Emulator) -> InstanceKey {
 }
 
 async fn finished(fleet: &Arc<Fleet>, change: &Change) -> Change {
-    until("the change is final", async || fleet.change(change.id).await.expect("the change").status.is_final()).await;
+    until("the change is final", async || {
+        fleet.change(change.id).await.expect("the change").status.is_final()
+    })
+    .await;
     fleet.change(change.id).await.expect("the change")
 }
 
@@ -42,7 +45,8 @@ async fn enforced(fleet: &Arc<Fleet>, key: &InstanceKey) -> Change {
 }
 
 async fn actions(fleet: &Fleet, key: &InstanceKey) -> Vec<AuditAction> {
-    let filter = AuditFilter { instance_id: key.instance_id.to_string(), limit: 100, ..AuditFilter::default() };
+    let filter =
+        AuditFilter { instance_id: key.instance_id.to_string(), limit: 100, ..AuditFilter::default() };
     let entries = fleet.store().audit(&filter).await.expect("the audit log");
     entries.into_iter().rev().map(|entry| entry.entry.action).collect()
 }
@@ -61,7 +65,11 @@ async fn enforce_changes_tokens_alone_and_restore_puts_them_back() {
     let mut expected = before.clone();
     expected["HttpTokens"] = "required".into();
     assert_eq!(emulator.describe(&key).await["metadata_options"], expected);
-    assert_eq!(fleet.view().row(&key).expect("the row").verdict.kind(), "enforced", "the view follows at once");
+    assert_eq!(
+        fleet.view().row(&key).expect("the row").verdict.kind(),
+        "enforced",
+        "the view follows at once"
+    );
     assert_eq!(actions(&fleet, &key).await, [AuditAction::EnforceRequested, AuditAction::ChangeApplied]);
 
     let report = fleet.plan_restore(change.id).await.expect("a plan");
@@ -138,7 +146,11 @@ async fn a_stopped_instance_takes_the_change_at_its_next_start() {
     assert_eq!(plan.takes_effect, TakesEffect::AtNextStart);
     let change = fleet.apply(plan, "tester", "while it is off", "stopped").await.expect("a change");
     assert_eq!(finished(&fleet, &change).await.status, ChangeStatus::AtNextStart);
-    assert_eq!(fleet.view().row(&key).expect("the row").verdict.kind(), "pending", "not safe before it is applied");
+    assert_eq!(
+        fleet.view().row(&key).expect("the row").verdict.kind(),
+        "pending",
+        "not safe before it is applied"
+    );
 }
 
 #[tokio::test]
@@ -150,7 +162,10 @@ async fn what_a_service_manages_is_refused() {
     emulator.control("instance", managed).await;
     let fleet = emulator.read().await;
     let refused = fleet.plan_enforce(&key, None).await;
-    assert!(matches!(&refused, Err(FleetError::Refused(Refusal::Managed { operator })) if operator == "eks.amazonaws.com"), "{refused:?}");
+    assert!(
+        matches!(&refused, Err(FleetError::Refused(Refusal::Managed { operator })) if operator == "eks.amazonaws.com"),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test]
@@ -163,7 +178,10 @@ async fn an_instance_that_was_terminated_since_the_list_is_told_as_gone() {
         "instance_id": &*key.instance_id, "state": "terminated" });
     emulator.control("instance", terminated).await;
     let refused = fleet.apply(plan, "tester", "too late", "gone").await;
-    assert!(matches!(refused, Err(FleetError::Refused(Refusal::Terminal { .. }) | FleetError::NotFound(_))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(FleetError::Refused(Refusal::Terminal { .. }) | FleetError::NotFound(_))),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test]
@@ -174,7 +192,9 @@ async fn each_refusal_of_aws_is_shown_before_anything_is_asked() {
     for code in ["UnauthorizedOperation", "UnsupportedOperation", "IncorrectInstanceState", "ExpiredToken"] {
         emulator.fail(&key.source, "ModifyInstanceMetadataOptions", code, 1).await;
         let report = fleet.plan_enforce(&key, None).await.expect("a plan");
-        let Preflight::Refused { code: answered, next_step, .. } = report.preflight else { panic!("{code} is a refusal") };
+        let Preflight::Refused { code: answered, next_step, .. } = report.preflight else {
+            panic!("{code} is a refusal")
+        };
         assert_eq!(answered, code);
         assert!(!next_step.is_empty());
     }
@@ -286,7 +306,11 @@ async fn a_change_that_a_dead_process_was_calling_is_looked_up_and_finished() {
     let (mut change, _) = store.request_change(&new, &audit).await.expect("a change");
     let lease = jiff::SignedDuration::from_millis(1);
     let now = jiff::Timestamp::now();
-    store.claim_change(change.id, "dead process", now, lease).await.expect("a claim").expect("nobody holds it");
+    store
+        .claim_change(change.id, "dead process", now, lease)
+        .await
+        .expect("a claim")
+        .expect("nobody holds it");
     change.status = ChangeStatus::Calling;
     store.update_change(&change, "dead process", None).await.expect("the status is stored");
 

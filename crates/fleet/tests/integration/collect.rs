@@ -56,15 +56,31 @@ async fn all_six_fields_and_the_rest_are_kept() {
         let text = |field: &str| held[field].as_str().map(str::to_owned);
         assert_eq!(options.http_tokens.map(|value| value.as_str().to_owned()), text("HttpTokens"));
         assert_eq!(options.http_endpoint.map(|value| value.as_str().to_owned()), text("HttpEndpoint"));
-        assert_eq!(options.http_protocol_ipv6.map(|value| value.as_str().to_owned()), text("HttpProtocolIpv6"));
-        assert_eq!(options.instance_metadata_tags.map(|value| value.as_str().to_owned()), text("InstanceMetadataTags"));
-        assert_eq!(options.http_put_response_hop_limit.map(u64::from), held["HttpPutResponseHopLimit"].as_u64());
+        assert_eq!(
+            options.http_protocol_ipv6.map(|value| value.as_str().to_owned()),
+            text("HttpProtocolIpv6")
+        );
+        assert_eq!(
+            options.instance_metadata_tags.map(|value| value.as_str().to_owned()),
+            text("InstanceMetadataTags")
+        );
+        assert_eq!(
+            options.http_put_response_hop_limit.map(u64::from),
+            held["HttpPutResponseHopLimit"].as_u64()
+        );
         assert!(options.state.is_some());
         assert!(row.instance.launch_time.is_some() && row.instance.name().is_some(), "{}", row.instance.key);
     }
     let verdicts: BTreeSet<&str> = view.index.rows().iter().map(|row| row.verdict.kind()).collect();
-    assert!(verdicts.contains("allows-v1") && verdicts.contains("enforced") && verdicts.contains("endpoint-disabled"));
-    assert!(view.index.rows().iter().any(|row| row.instance.is_managed()), "the seed has an instance that a service manages");
+    assert!(
+        verdicts.contains("allows-v1")
+            && verdicts.contains("enforced")
+            && verdicts.contains("endpoint-disabled")
+    );
+    assert!(
+        view.index.rows().iter().any(|row| row.instance.is_managed()),
+        "the seed has an instance that a service manages"
+    );
 }
 
 #[tokio::test]

@@ -28,8 +28,9 @@ impl Emulator {
     /// Waits for the emulator and seeds it: `dev`, `large` or `none`.
     pub(crate) async fn seeded(seed: &str) -> Emulator {
         let held = ONE_AT_A_TIME.lock().await;
-        let url = std::env::var("TOLLGATE_TEST_AWS_ENDPOINT")
-            .expect("TOLLGATE_TEST_AWS_ENDPOINT is not set: `cargo xtask test` starts an emulator and sets it");
+        let url = std::env::var("TOLLGATE_TEST_AWS_ENDPOINT").expect(
+            "TOLLGATE_TEST_AWS_ENDPOINT is not set: `cargo xtask test` starts an emulator and sets it",
+        );
         let emulator = Emulator { url, client: reqwest::Client::new(), _held: held };
         emulator.control("reset", json!({ "seed": seed })).await;
         emulator

@@ -23,7 +23,10 @@ async fn the_three_kinds_of_evidence_are_told_apart() {
             }
             Evidence::Quiet { days_with_data, days_asked } => {
                 assert_eq!((days_asked, report.days.len()), (14, 14));
-                assert_eq!(report.days.iter().filter(|day| day.count.is_some()).count() as u32, days_with_data);
+                assert_eq!(
+                    report.days.iter().filter(|day| day.count.is_some()).count() as u32,
+                    days_with_data
+                );
                 assert!(days_with_data > 0);
                 seen.insert("quiet");
             }
@@ -43,7 +46,9 @@ async fn a_refusal_is_no_data_and_says_which_permission_is_missing() {
     let fleet = emulator.read().await;
     let view = fleet.view();
     let key = &view.index.rows()[0].instance.key;
-    emulator.control("fail", serde_json::json!({ "service": "cloudwatch", "code": "AccessDenied", "times": 100 })).await;
+    emulator
+        .control("fail", serde_json::json!({ "service": "cloudwatch", "code": "AccessDenied", "times": 100 }))
+        .await;
     let report = fleet.verify(key, 14).await.expect("a refusal is an answer");
     let Evidence::NoData { why: NoDataReason::Failed { message } } = report.evidence else {
         panic!("a refusal must not pass for {:?}", report.evidence);

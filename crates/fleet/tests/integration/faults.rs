@@ -57,7 +57,12 @@ async fn an_answer_that_is_no_xml_fails_its_source_alone() {
     let view = fleet.view();
     for source in view.sources.values() {
         let broken = &*source.status.key.region == REGIONS[0];
-        assert_eq!(source.state, if broken { SourceState::Failed } else { SourceState::Live }, "{}", source.status.key);
+        assert_eq!(
+            source.state,
+            if broken { SourceState::Failed } else { SourceState::Live },
+            "{}",
+            source.status.key
+        );
         assert_eq!(source.status.error.is_some(), broken);
     }
 }

@@ -1,9 +1,9 @@
 //! The fleet through the real SDK against the emulator.
 
-/// Reading: pages, accounts, regions, roles, and what a failed source leaves.
-mod collect;
 /// Changing: enforce, restore, and every way in which a change does not happen.
 mod changes;
+/// Reading: pages, accounts, regions, roles, and what a failed source leaves.
+mod collect;
 /// The emulator and how a test steers it.
 mod emulator;
 /// CloudWatch's evidence.

@@ -65,7 +65,9 @@ async fn pass(mut client: TcpStream, upstream: &str, rules: &Mutex<Vec<Rule>>) -
     let (head, body) = read_request(&mut client).await?;
     let fault = matching(rules, &head, &body);
     let mut server = TcpStream::connect(upstream).await?;
-    let lines = head.split("\r\n").filter(|line| !line.is_empty() && !line.to_ascii_lowercase().starts_with("connection:"));
+    let lines = head
+        .split("\r\n")
+        .filter(|line| !line.is_empty() && !line.to_ascii_lowercase().starts_with("connection:"));
     let request: Vec<&str> = lines.chain(["Connection: close"]).collect();
     server.write_all(format!("{}\r\n\r\n", request.join("\r\n")).as_bytes()).await?;
     server.write_all(body.as_bytes()).await?;
@@ -77,7 +79,9 @@ async fn pass(mut client: TcpStream, upstream: &str, rules: &Mutex<Vec<Rule>>) -
         Some(Fault::Malformed) => {
             let text = "<DescribeInstancesResponse><reservationSet><item></reservationSet>";
             let head = "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nConnection: close";
-            client.write_all(format!("{head}\r\nContent-Length: {}\r\n\r\n{text}", text.len()).as_bytes()).await?;
+            client
+                .write_all(format!("{head}\r\nContent-Length: {}\r\n\r\n{text}", text.len()).as_bytes())
+                .await?;
         }
         Some(Fault::Slow(delay)) => {
             tokio::time::sleep(delay).await;
@@ -112,7 +116,9 @@ async fn read_request(client: &mut TcpStream) -> std::io::Result<(String, String
 fn matching(rules: &Mutex<Vec<Rule>>, head: &str, body: &str) -> Option<Fault> {
     let mut rules = rules.lock().expect("the rules");
     let rule = rules.iter_mut().find(|rule| {
-        rule.times > 0 && body.contains(&rule.body) && (rule.region.is_empty() || head.contains(&format!("/{}/", rule.region)))
+        rule.times > 0
+            && body.contains(&rule.body)
+            && (rule.region.is_empty() || head.contains(&format!("/{}/", rule.region)))
     })?;
     rule.times -= 1;
     Some(rule.fault)

@@ -17,7 +17,8 @@ async fn one_replica_collects_each_source_and_the_other_follows() {
     let url = format!("sqlite://{}", directory.path().join("tollgate.db").display());
     let stop = CancellationToken::new();
     let first = replica(&emulator, &url, &stop).await;
-    until("the first has read everything", async || first.is_ready() && first.view().sources.len() == 6).await;
+    until("the first has read everything", async || first.is_ready() && first.view().sources.len() == 6)
+        .await;
     emulator.control("calls", json!({})).await;
     let before = described(&emulator).await;
 
@@ -28,7 +29,13 @@ async fn one_replica_collects_each_source_and_the_other_follows() {
 
     // What the first changes, the second's listeners hear, in the store's order.
     let mut notices = second.notices();
-    let key = emulator.any(|one| one["metadata_options"]["HttpTokens"] == "optional" && one["state"] == "running" && one["account"] == crate::emulator::PROD).await;
+    let key = emulator
+        .any(|one| {
+            one["metadata_options"]["HttpTokens"] == "optional"
+                && one["state"] == "running"
+                && one["account"] == crate::emulator::PROD
+        })
+        .await;
     let plan = first.plan_enforce(&key, None).await.expect("a plan").plan;
     let change = first.apply(plan, "tester", "a test", "replicas").await.expect("a change");
     let mut last = 0;
@@ -58,5 +65,9 @@ async fn replica(emulator: &Emulator, url: &str, stop: &CancellationToken) -> Ar
 async fn described(emulator: &Emulator) -> i64 {
     let calls = emulator.control("calls", json!({})).await;
     let calls = calls.as_object().expect("counts by call");
-    calls.iter().filter(|(name, _)| name.ends_with("DescribeInstances")).filter_map(|(_, count)| count.as_i64()).sum()
+    calls
+        .iter()
+        .filter(|(name, _)| name.ends_with("DescribeInstances"))
+        .filter_map(|(_, count)| count.as_i64())
+        .sum()
 }
