@@ -75,8 +75,9 @@ pub(crate) fn QueryField() -> AnyView {
     let typed = move |event| {
         search.text.set(event_target_value(&event));
         active.set(None);
-        open.set(true);
         read_cursor();
+        // Between words every key could follow: a list of them all would only be in the way.
+        open.set(search.text.reading_untracked(|text| in_word(text, cursor.get_untracked())));
     };
     let accept = move |offer: Completion| {
         let (text, end) = search.text.reading_untracked(|text| accepted(text, &offer));
@@ -250,6 +251,12 @@ fn split(text: &str, start: u32, end: u32) -> (String, String) {
     (before, inside)
 }
 
+/// Whether the cursor stands behind a character of a word.
+fn in_word(text: &str, cursor: u32) -> bool {
+    let before = (cursor as usize).checked_sub(1).and_then(|position| text.chars().nth(position));
+    before.is_some_and(|letter| !letter.is_whitespace())
+}
+
 /// How many characters stand before a position that the browser counts in UTF-16 units.
 fn chars_before(text: &str, units: u32) -> u32 {
     let mut passed = 0;
@@ -280,5 +287,12 @@ mod tests {
         assert_eq!(units_before(text, 2), 3);
         assert_eq!(chars_before(text, 99), 3);
         assert_eq!(split(text, 1, 2), ("a".into(), "😀".into()));
+    }
+
+    #[test]
+    fn completion_opens_within_a_word() {
+        assert!(in_word("ver", 3));
+        assert!(!in_word("ver ", 4));
+        assert!(!in_word("", 0));
     }
 }

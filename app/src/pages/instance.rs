@@ -52,10 +52,12 @@ pub(crate) fn instance(account: String, region: String, instance_id: String) -> 
         intent.set(wanted);
         dialog_open.set(true);
     });
+    let detail_failed = move || detail.error.reading(Option::is_some);
     let enforce_disabled = Signal::derive(move || {
         let read_only =
             session.value.reading(|session| session.as_ref().and_then(|session| session.read_only.clone()));
         detail.value.reading(|detail| match detail {
+            None if detail_failed() => Some("The instance could not be read.".to_owned()),
             None => Some("The instance is still being read.".to_owned()),
             Some(detail) => detail.enforce_disabled.clone().or(read_only),
         })

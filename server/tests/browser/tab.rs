@@ -8,6 +8,7 @@ use fantoccini::elements::Element;
 use fantoccini::key::Key;
 use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 
 use crate::common::{Running, setting, until};
@@ -80,8 +81,7 @@ impl Tab {
         let answers = reqwest::Client::new();
         until("chromedriver answers", async || answers.get(format!("{url}/status")).send().await.is_ok())
             .await;
-        let client = ClientBuilder::rustls()
-            .expect("a TLS configuration")
+        let client = ClientBuilder::new(HttpConnector::new())
             .capabilities(capabilities)
             .connect(&url)
             .await
@@ -137,8 +137,15 @@ impl Tab {
         self.all(role, name).await.swap_remove(0)
     }
 
+    /// Clicks, once nothing lies over the element any more.
     pub(crate) async fn click(&self, role: &str, name: &str) {
-        self.find(role, name).await.click().await.unwrap_or_else(|error| panic!("{role} {name:?}: {error}"));
+        self.wait(&format!("a {role} named {name:?} that can be clicked"), async || {
+            match self.all(role, name).await.into_iter().next() {
+                Some(element) => element.click().await.is_ok(),
+                None => false,
+            }
+        })
+        .await;
     }
 
     pub(crate) async fn type_into(&self, role: &str, name: &str, text: &str) {

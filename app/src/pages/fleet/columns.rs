@@ -98,7 +98,7 @@ pub(crate) fn class(column: Column) -> &'static str {
 fn width(column: Column) -> (u32, u32) {
     match column {
         Column::Name | Column::InstanceId => (220, 4),
-        Column::Verdict => (190, 3),
+        Column::Verdict => (232, 3),
         Column::Account | Column::AutoScalingGroup | Column::ImageId | Column::VpcId => (140, 3),
         Column::Region | Column::InstanceType | Column::AvailabilityZone | Column::LaunchTime => (116, 2),
         Column::Policy => (136, 2),

@@ -207,7 +207,7 @@ fn grid_row(table: Table, index: u32, active: RwSignal<Option<u32>>) -> AnyView 
                             type="checkbox"
                             tabindex="-1"
                             aria-label=label
-                            prop:checked=move || selected()
+                            prop:checked=selected
                             on:change=move |_| selection.toggle(toggled.clone())
                         />
                     </div>
