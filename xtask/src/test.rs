@@ -123,7 +123,14 @@ impl Test {
             Some(package) => command.args(["--lib", "--bins", "--package", package]),
             None => command.args(["--lib", "--bins", "--workspace"]),
         };
-        self.cargo_test(command)
+        let mut count = self.cargo_test(command)?;
+        if self.package.as_ref().is_none_or(|package| package == "app") {
+            // The pages are compiled for the browser only, apart from the server functions' bodies.
+            let mut pages = cargo::cargo();
+            pages.args(["test", "--no-fail-fast", "--package", "app", "--features", "csr", "--lib"]);
+            count.add(self.cargo_test(pages)?);
+        }
+        Ok(count)
     }
 
     fn integration(&self) -> Result<Count> {

@@ -61,7 +61,7 @@ pub(crate) fn cards(summary: Option<&Summary>, last: Option<AnyView>) -> AnyView
                 "v2 enforced or off",
                 share(|summary| summary.safe),
                 safe,
-                paths::fleet("verdict:enforced,endpoint-disabled"),
+                paths::fleet("verdict:safe"),
                 Tone::Ok,
                 Some(bar),
             )}

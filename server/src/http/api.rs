@@ -47,7 +47,9 @@ pub(super) async fn server_function(
     let path = request.uri().path();
     match ENDPOINTS.iter().find(|(known, _)| *known == path) {
         None => {
-            return error(ApiError::NotFound { message: "There is no such endpoint in this version.".into() });
+            return error(ApiError::NotFound {
+                message: "There is no such endpoint in this version.".into(),
+            });
         }
         Some((_, method)) if method != request.method() => {
             let told = ApiError::BadRequest { message: format!("This endpoint is called with {method}.") };

@@ -20,7 +20,8 @@ async fn from_the_overview_to_applied_and_into_the_audit_log() {
     let id = v1_instance(&emulator).await;
     tab.type_into("combobox", "Filter instances", &format!("verdict:allows-v1 {id} ")).await;
     tab.wait("the one instance", async || tab.all("row", "Allows v1").await.len() == 1).await;
-    tab.click("row", &id).await;
+    let name = text_of(&emulator, &id, "name").await;
+    tab.click("link", &name).await;
 
     tab.sees("tokens are optional").await;
     tab.sees("imdsv2-required").await;
@@ -105,7 +106,7 @@ async fn the_keyboard_alone_is_enough() {
 async fn names_with_markup_are_inert() {
     let emulator = Emulator::start("dev");
     let id = v1_instance(&emulator).await;
-    let region = region_of(&emulator, &id).await;
+    let region = text_of(&emulator, &id, "region").await;
     let name = "<img src=x onerror=alert(1)>";
     emulator
         .control("instance", instance((PROD, &region), &id, serde_json::json!({ "tags": { "Name": name } })))
@@ -133,8 +134,9 @@ async fn v1_instance(emulator: &Emulator) -> String {
     found.expect("the seed has such an instance")["instance_id"].as_str().expect("an id").to_owned()
 }
 
-async fn region_of(emulator: &Emulator, id: &str) -> String {
+/// A text that the emulator holds of an instance.
+async fn text_of(emulator: &Emulator, id: &str, field: &str) -> String {
     let fleet = emulator.fleet().await;
     let found = fleet.iter().find(|one| one["instance_id"] == id).expect("the instance");
-    found["region"].as_str().expect("a region").to_owned()
+    found[field].as_str().expect("text").to_owned()
 }

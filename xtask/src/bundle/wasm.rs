@@ -126,7 +126,12 @@ fn bind(compiled: &[u8], directory: &Path) -> Result<()> {
 }
 
 fn shrink(mut optimizer: Command, module: &Path) -> Result<()> {
-    optimizer.arg("-Oz").arg("--strip-producers").args(FEATURES).arg(module).arg("-o").arg(module);
+    optimizer
+        .args(["-Oz", "--converge", "--strip-producers"])
+        .args(FEATURES)
+        .arg(module)
+        .arg("-o")
+        .arg(module);
     process::output(&mut optimizer).map(drop)
 }
 

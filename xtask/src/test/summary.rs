@@ -15,6 +15,12 @@ pub(super) struct Count {
 }
 
 impl Count {
+    pub(super) fn add(&mut self, other: Count) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.ignored += other.ignored;
+    }
+
     /// Counts one check that is not a program of tests, and says how it went.
     pub(super) fn check(&mut self, name: &str, duration: Duration, result: Result<()>) {
         match result {

@@ -99,7 +99,8 @@ fn width(column: Column) -> (u32, u32) {
     match column {
         Column::Name | Column::InstanceId => (220, 4),
         Column::Verdict => (232, 3),
-        Column::Account | Column::AutoScalingGroup | Column::ImageId | Column::VpcId => (140, 3),
+        Column::Account => (120, 3),
+        Column::AutoScalingGroup | Column::ImageId | Column::VpcId => (140, 3),
         Column::Region | Column::InstanceType | Column::AvailabilityZone | Column::LaunchTime => (116, 2),
         Column::Policy => (136, 2),
         Column::State | Column::HttpTokens | Column::HttpEndpoint => (96, 2),
