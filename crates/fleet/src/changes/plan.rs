@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use domain::audit::{AuditAction, NewAuditEntry};
 use domain::change::{Change, Plan, Purpose, Refusal, Request, differences, plan_enforce, plan_restore};
+use domain::evidence::Evidence;
 use domain::instance::{Instance, InstanceKey};
-use domain::wire::{PlanReport, Preflight, SelectionPreview, SelectionRow};
+use domain::wire::{PlanReport, Preflight, SelectionPreview, SelectionRow, UseReport};
 use jiff::Timestamp;
 use store::NewChange;
 
@@ -17,6 +18,8 @@ use crate::error::{AwsError, FleetError};
 /// The operation that changes options, as IAM names it.
 pub(super) const MODIFY: &str = "ec2:ModifyInstanceMetadataOptions";
 
+/// How far back a plan looks for use of IMDSv1: weekly jobs show twice.
+const EVIDENCE_DAYS: u32 = 14;
 /// The longest reason that is kept.
 const MAX_REASON: usize = 1_000;
 /// How many instances a preview shows one by one.
@@ -30,7 +33,13 @@ impl Fleet {
         hop_limit: Option<u8>,
     ) -> Result<PlanReport, FleetError> {
         let plan = self.planned(key, Purpose::Enforce { hop_limit }).await?;
-        self.report(plan).await
+        let (report, usage) = tokio::join!(self.report(plan), self.verify(key, EVIDENCE_DAYS));
+        let mut report = report?;
+        // What breaks is what still uses IMDSv1: it is the first thing to know before tokens are required.
+        if let Ok(usage) = usage {
+            report.plan.notes.insert(0, usage_note(&usage));
+        }
+        Ok(report)
     }
 
     /// Reads the instance again, plans putting back what change `change_id` sent, and asks AWS. Changes nothing.
@@ -230,5 +239,16 @@ impl Fleet {
             .await
             .map_err(|error| AwsError::from_sdk(MODIFY, error))?;
         Ok(answer.request_id().map(str::to_owned))
+    }
+}
+
+/// What CloudWatch's evidence means for requiring tokens.
+fn usage_note(usage: &UseReport) -> String {
+    match usage.evidence {
+        Evidence::Used { last_seen, .. } => format!(
+            "{} The last was at {last_seen}. Whatever makes them is refused once tokens are required.",
+            usage.sentence
+        ),
+        Evidence::Quiet { .. } | Evidence::NoData { .. } => usage.sentence.clone(),
     }
 }

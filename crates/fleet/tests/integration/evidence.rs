@@ -19,6 +19,14 @@ async fn the_three_kinds_of_evidence_are_told_apart() {
             Evidence::Used { count, .. } => {
                 assert!(count > 0.0);
                 assert!(report.days.iter().any(|day| day.count.is_some_and(|count| count > 0.0)));
+                // A plan says first what would break.
+                if let Ok(planned) = fleet.plan_enforce(&row.instance.key, None).await {
+                    assert!(
+                        planned.plan.notes[0].contains("refused once tokens are required"),
+                        "{:?}",
+                        planned.plan.notes
+                    );
+                }
                 seen.insert("used");
             }
             Evidence::Quiet { days_with_data, days_asked } => {
