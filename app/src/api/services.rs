@@ -1,22 +1,21 @@
 //! What the server functions call: the service crates behind one type, which every request gets from the router's context.
 
+mod audit;
 mod list;
+mod report;
 
 use std::sync::Arc;
 
-use domain::audit::{AuditAction, AuditEntry, AuditFilter};
+pub use audit::audit_filter;
 use domain::change::{Change, Plan};
 use domain::instance::{InstanceKey, SourceKey};
 use domain::policy::PolicyOutcome;
 use domain::query::Vocabulary;
-use domain::summary::{Summary, outcome_counts, rule_counts};
 use domain::wire::{
-    API_VERSION, InstanceDetail, Origin, Overview, PlanReport, PolicyReport, RuleRow, SelectionPreview,
-    SessionInfo, SourceRow, TrendPoint, UseReport,
+    API_VERSION, InstanceDetail, Origin, PlanReport, SelectionPreview, SessionInfo, SourceRow, UseReport,
 };
 use fleet::Fleet;
 use fleet::error::FleetError;
-use jiff::{SignedDuration, Timestamp};
 use leptos::prelude::use_context;
 pub use list::ListCache;
 
@@ -24,10 +23,6 @@ use super::ApiError;
 
 /// How many entries of history and changes an instance's page shows.
 const HISTORY_LIMIT: u32 = 50;
-/// How many changes of the day the overview shows.
-const CHANGED_TODAY_LIMIT: u32 = 20;
-/// The longest trend.
-const MAX_TREND_DAYS: u32 = 730;
 
 /// What a server function needs to be allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,32 +84,6 @@ impl Services {
 
     pub(super) fn vocabulary(&self) -> Vocabulary {
         self.fleet.view().index.vocabulary()
-    }
-
-    pub(super) async fn overview(&self, days: u32) -> Result<Overview, ApiError> {
-        if !(1..=MAX_TREND_DAYS).contains(&days) {
-            return Err(ApiError::BadRequest {
-                message: format!("A trend covers 1 to {MAX_TREND_DAYS} days."),
-            });
-        }
-        let view = self.fleet.view();
-        let now = Timestamp::now();
-        let since = now - SignedDuration::from_hours(24 * i64::from(days));
-        let midnight = domain::evidence::window_start(now, 1);
-        let points = self.fleet.store().trend_since(since).await.map_err(internal)?;
-        Ok(Overview {
-            summary: view.summary,
-            sources: view.sources.values().cloned().collect(),
-            trend: trend(points),
-            changed_today: self
-                .fleet
-                .history_since(midnight, CHANGED_TODAY_LIMIT)
-                .await
-                .map_err(api_error)?,
-            policy: outcome_counts(view.index.rows()),
-            revision: view.revision,
-            as_of: view.as_of,
-        })
     }
 
     pub(super) async fn detail(
@@ -249,95 +218,6 @@ impl Services {
     pub(super) fn sources(&self) -> Vec<SourceRow> {
         self.fleet.view().sources.values().cloned().collect()
     }
-
-    pub(super) fn policy_report(&self) -> PolicyReport {
-        let view = self.fleet.view();
-        let policy = self.fleet.policy();
-        let failing = rule_counts(view.index.rows());
-        let mut rules: Vec<RuleRow> = policy
-            .rules()
-            .into_iter()
-            .map(|rule| RuleRow {
-                failing: failing.get(&rule.name).map_or(0, |count| count.instances),
-                name: rule.name,
-                title: rule.title,
-                description: rule.description,
-                severity: rule.severity,
-                file: rule.file,
-                text: rule.text,
-            })
-            .collect();
-        // A rule that only the answers name, as with an OPA server whose text is elsewhere.
-        for (name, count) in failing {
-            if !rules.iter().any(|rule| rule.name == name) {
-                rules.push(RuleRow {
-                    name,
-                    title: String::new(),
-                    description: String::new(),
-                    severity: count.by_severity.keys().next().copied(),
-                    file: String::new(),
-                    text: String::new(),
-                    failing: count.instances,
-                });
-            }
-        }
-        PolicyReport {
-            engine: policy.description(),
-            revision: policy.revision(),
-            query: policy.query().to_owned(),
-            problem: policy.problem(),
-            rules,
-            outcomes: outcome_counts(view.index.rows()),
-        }
-    }
-
-    pub(super) async fn audit(
-        &self,
-        text: &str,
-        action: &str,
-        account: &str,
-        instance_id: &str,
-        before_seq: i64,
-        limit: u32,
-    ) -> Result<Vec<AuditEntry>, ApiError> {
-        let filter = audit_filter(text, action, account, instance_id, before_seq, limit)?;
-        self.fleet.store().audit(&filter).await.map_err(internal)
-    }
-}
-
-/// The filter for the audit log; `before_seq` 0 and empty texts mean any.
-pub fn audit_filter(
-    text: &str,
-    action: &str,
-    account: &str,
-    instance_id: &str,
-    before_seq: i64,
-    limit: u32,
-) -> Result<AuditFilter, ApiError> {
-    let action = match action {
-        "" => None,
-        name => Some(AuditAction::parse(name).ok_or_else(|| {
-            let known: Vec<&str> = AuditAction::ALL.into_iter().map(AuditAction::as_str).collect();
-            ApiError::BadRequest {
-                message: format!("{name:?} is no audit action; there are {}.", known.join(", ")),
-            }
-        })?),
-    };
-    if !(1..=1_000).contains(&limit) {
-        return Err(ApiError::BadRequest {
-            message: "A page of the audit log has 1 to 1,000 entries.".into(),
-        });
-    }
-    Ok(AuditFilter {
-        text: text.to_owned(),
-        action,
-        account: account.to_owned(),
-        instance_id: instance_id.to_owned(),
-        since: None,
-        until: None,
-        before_seq: (before_seq > 0).then_some(before_seq),
-        limit,
-    })
 }
 
 /// The error for the browser: what happened and what to do, and nothing that is only for the log.
@@ -393,21 +273,4 @@ fn unknown(key: &InstanceKey) -> ApiError {
             key.instance_id, key.source
         ),
     }
-}
-
-/// The counts of all sources at each hour. A source without a point in an hour keeps its last: an hour without a read is
-/// no hour without instances.
-fn trend(points: Vec<store::TrendPoint>) -> Vec<TrendPoint> {
-    let mut last: std::collections::BTreeMap<SourceKey, Summary> = std::collections::BTreeMap::new();
-    let mut trend: Vec<TrendPoint> = Vec::new();
-    for point in points {
-        let Ok(summary) = serde_json::from_str::<Summary>(&point.counts) else { continue };
-        last.insert(point.key, summary);
-        let summed = last.values().copied().fold(Summary::default(), Summary::plus);
-        match trend.last_mut() {
-            Some(newest) if newest.at == point.hour => newest.summary = summed,
-            _ => trend.push(TrendPoint { at: point.hour, summary: summed }),
-        }
-    }
-    trend
 }
