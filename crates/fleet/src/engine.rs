@@ -3,6 +3,7 @@
 mod alerts;
 mod collector;
 mod pump;
+mod snapshot;
 mod state;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -4,11 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::instance::{Instance, Interner, SourceKey};
+use domain::instance::{Instance, SourceKey};
 use domain::source::{SourceError, SourceStatus};
-use flate2::Compression;
-use flate2::read::GzDecoder;
-use flate2::write::GzEncoder;
 use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
 use store::{Collection, Lease, NewSnapshot};
@@ -16,6 +13,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::snapshot::{pack, unpack};
 use super::state::SourceData;
 use super::{Fleet, State};
 use crate::aws::RegionClients;
@@ -401,31 +399,4 @@ struct Taken {
     /// Whether the source was never read before.
     first: bool,
     status: SourceStatus,
-}
-
-/// The instances as the store keeps them: JSON, compressed, off the async threads.
-async fn pack(instances: Arc<[Arc<Instance>]>) -> Result<Vec<u8>, FleetError> {
-    let packed = tokio::task::spawn_blocking(move || {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        let all: Vec<&Instance> = instances.iter().map(Arc::as_ref).collect();
-        serde_json::to_writer(std::io::BufWriter::new(&mut encoder), &all)?;
-        encoder.finish()
-    });
-    let packed = packed.await.map_err(|error| FleetError::Snapshot(error.to_string()))?;
-    packed.map_err(|error| FleetError::Snapshot(error.to_string()))
-}
-
-/// The instances of a stored snapshot, with repeating texts shared.
-async fn unpack(payload: Vec<u8>) -> Result<Arc<[Arc<Instance>]>, FleetError> {
-    let unpacked = tokio::task::spawn_blocking(move || {
-        let reader = std::io::BufReader::new(GzDecoder::new(payload.as_slice()));
-        let mut instances: Vec<Instance> = serde_json::from_reader(reader)?;
-        let mut interner = Interner::default();
-        for instance in &mut instances {
-            interner.share(instance);
-        }
-        Ok::<_, serde_json::Error>(instances.into_iter().map(Arc::new).collect())
-    });
-    let unpacked = unpacked.await.map_err(|error| FleetError::Snapshot(error.to_string()))?;
-    unpacked.map_err(|error| FleetError::Snapshot(error.to_string()))
 }
