@@ -197,6 +197,8 @@ impl Fleet {
         }
     }
 
+    /// Stores what was read and shows it. It is shown even where it could not be stored, and never before: an instance that
+    /// vanished from the view is found in the store.
     async fn take_collected(
         &self,
         key: &SourceKey,
@@ -205,41 +207,49 @@ impl Fleet {
         now: Timestamp,
         lease: Option<&Lease>,
     ) -> Result<(), FleetError> {
-        let Some(Taken { before, instances, first, status }) =
-            self.take_in_memory(key, collected, started, now)
-        else {
-            return Ok(());
+        let Some(taken) = self.prepare(key, collected, started, now) else { return Ok(()) };
+        let stored = match lease {
+            Some(lease) => self.store_collected(key, &taken, now, lease).await.map(Some),
+            None => Ok(None),
         };
-        let Some(lease) = lease else { return Ok(()) };
-        let payload = pack(instances.clone()).await?;
+        self.install(key, taken, stored.as_ref().ok().copied().flatten());
+        stored.map(drop)
+    }
+
+    /// Writes the new copy with what it changed, and answers its revision.
+    async fn store_collected(
+        &self,
+        key: &SourceKey,
+        taken: &Taken,
+        now: Timestamp,
+        lease: &Lease,
+    ) -> Result<i64, FleetError> {
+        let payload = pack(taken.instances.clone()).await?;
         // The first read of a source would otherwise be told as thousands of instances that appeared.
-        let found = if first {
+        let found = if taken.first {
             history::Comparison::default()
         } else {
             let vanished_before = self.store.vanished_ids(key).await?.into_iter().collect();
-            history::compare(&before, &instances, &vanished_before, now)
+            history::compare(&taken.before, &taken.instances, &vanished_before, now)
         };
         let snapshot = NewSnapshot {
             key: key.clone(),
             collected_at: now,
-            instance_count: status.instance_count,
+            instance_count: taken.status.instance_count,
             payload,
         };
         let collection = Collection {
             snapshot,
-            status: Some(status),
+            status: Some(taken.status.clone()),
             history: found.entries,
             vanished: found.vanished,
             returned: found.returned,
         };
         let revision = self.store.put_collection(&collection, Some(lease)).await?;
-        if !first {
-            self.alert_new_v1(key, &before, &instances, now).await?;
+        if !taken.first {
+            self.alert_new_v1(key, &taken.before, &taken.instances, now).await?;
         }
-        if let Some(data) = self.state().sources.get_mut(key) {
-            data.revision = revision;
-        }
-        Ok(())
+        Ok(revision)
     }
 
     async fn take_failure(
@@ -257,8 +267,8 @@ impl Fleet {
         Ok(())
     }
 
-    /// Takes a copy into memory; `None` when the source is no longer one of ours.
-    fn take_in_memory(
+    /// What the read makes of the source; `None` when the source is no longer one of ours.
+    fn prepare(
         &self,
         key: &SourceKey,
         collected: Collected,
@@ -267,18 +277,15 @@ impl Fleet {
     ) -> Option<Taken> {
         let mut instances = collected.instances;
         instances.sort_by(|left, right| left.key.instance_id.cmp(&right.key.instance_id));
-        let instances: Arc<[Arc<Instance>]> = instances.into_iter().map(Arc::new).collect();
-        let mut state = self.state();
-        let data = state.sources.get_mut(key)?;
-        let before = data.instances.clone();
-        let first = data.status.last_success.is_none();
-        let revision = data.revision;
-        data.take(instances.clone(), revision);
-        let status = &mut data.status;
+        let state = self.state();
+        let data = state.sources.get(key)?;
+        let mut status = data.status.clone();
+        let first = status.last_success.is_none();
         status.last_success = Some(now);
         status.last_attempt = Some(now);
         status.error = None;
         status.duration_ms = u32::try_from(now.duration_since(started).as_millis()).ok();
+        status.instance_count = instances.len() as u32;
         match collected.defaults {
             Ok(defaults) => {
                 status.defaults = Some(defaults);
@@ -286,7 +293,17 @@ impl Fleet {
             }
             Err(error) => status.defaults_error = Some(error),
         }
-        Some(Taken { before, instances, first, status: status.clone() })
+        let instances = instances.into_iter().map(Arc::new).collect();
+        Some(Taken { before: data.instances.clone(), instances, first, status })
+    }
+
+    /// Shows the new copy; without a revision it was not stored.
+    fn install(&self, key: &SourceKey, taken: Taken, revision: Option<i64>) {
+        if let Some(data) = self.state().sources.get_mut(key) {
+            let revision = revision.unwrap_or(data.revision);
+            data.take(taken.instances, revision);
+            data.status = taken.status;
+        }
     }
 
     fn fail_in_memory(&self, key: &SourceKey, error: SourceError, now: Timestamp) -> Option<SourceStatus> {
@@ -376,7 +393,9 @@ impl Fleet {
                 let started = Timestamp::now();
                 match collect(&clients, self.config.page_size, self.config.source_timeout).await {
                     Ok(collected) => {
-                        self.take_in_memory(key, collected, started, Timestamp::now());
+                        if let Some(taken) = self.prepare(key, collected, started, Timestamp::now()) {
+                            self.install(key, taken, None);
+                        }
                     }
                     Err(error) => {
                         self.fail_in_memory(key, error.to_source_error(), Timestamp::now());
@@ -392,7 +411,7 @@ impl Fleet {
     }
 }
 
-/// What a read replaced, and by what.
+/// What a read replaces, and by what.
 struct Taken {
     before: Arc<[Arc<Instance>]>,
     instances: Arc<[Arc<Instance>]>,

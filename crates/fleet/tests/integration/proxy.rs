@@ -70,7 +70,7 @@ async fn pass(mut client: TcpStream, upstream: &str, rules: &Mutex<Vec<Rule>>) -
         .filter(|line| !line.is_empty() && !line.to_ascii_lowercase().starts_with("connection:"));
     let request: Vec<&str> = lines.chain(["Connection: close"]).collect();
     server.write_all(format!("{}\r\n\r\n", request.join("\r\n")).as_bytes()).await?;
-    server.write_all(body.as_bytes()).await?;
+    server.write_all(&body).await?;
     let mut answer = Vec::new();
     server.read_to_end(&mut answer).await?;
     match fault {
@@ -92,7 +92,8 @@ async fn pass(mut client: TcpStream, upstream: &str, rules: &Mutex<Vec<Rule>>) -
     client.shutdown().await
 }
 
-async fn read_request(client: &mut TcpStream) -> std::io::Result<(String, String)> {
+/// The head as text and the body as it is: CloudWatch's is binary.
+async fn read_request(client: &mut TcpStream) -> std::io::Result<(String, Vec<u8>)> {
     let mut bytes = Vec::new();
     let mut chunk = [0; 8_192];
     loop {
@@ -101,19 +102,21 @@ async fn read_request(client: &mut TcpStream) -> std::io::Result<(String, String
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
         bytes.extend_from_slice(&chunk[..read]);
-        let text = String::from_utf8_lossy(&bytes);
-        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else { continue };
+        let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
         let length = head
             .lines()
             .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok())
             .unwrap_or(0_usize);
+        let body = &bytes[end + 4..];
         if body.len() >= length {
-            return Ok((head.to_owned(), body.to_owned()));
+            return Ok((head, body.to_vec()));
         }
     }
 }
 
-fn matching(rules: &Mutex<Vec<Rule>>, head: &str, body: &str) -> Option<Fault> {
+fn matching(rules: &Mutex<Vec<Rule>>, head: &str, body: &[u8]) -> Option<Fault> {
+    let body = String::from_utf8_lossy(body);
     let mut rules = rules.lock().expect("the rules");
     let rule = rules.iter_mut().find(|rule| {
         rule.times > 0
