@@ -71,10 +71,10 @@ pub(super) fn panicked(_: Box<dyn std::any::Any + Send + 'static>) -> Response {
     error(ApiError::Internal)
 }
 
-/// An error as an answer.
+/// An error as an answer, which no cache may keep.
 pub(super) fn error(error: ApiError) -> Response {
     let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    (status, Json(error)).into_response()
+    (status, [(header::CACHE_CONTROL, "no-store")], Json(error)).into_response()
 }
 
 /// The library answers every error with 500; the error itself knows better.
