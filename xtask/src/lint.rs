@@ -155,13 +155,11 @@ fn machine_name<'a>(path: &Path, line: &'a str) -> Option<&'a str> {
             }
         }
     }
-    // Lock files name where each package came from; only the public places are the same for everyone.
+    // Lock files name where each package came from. Cargo writes its public index by one name for everyone; npm writes the
+    // address of whichever mirror was asked, and need not.
     let is_lock = path.file_name().is_some_and(|name| name == "Cargo.lock" || name == "package-lock.json");
-    let public = ["registry+https://github.com/rust-lang/crates.io-index", "https://registry.npmjs.org/"];
-    if is_lock
-        && (line.contains("registry+") || line.contains("\"resolved\""))
-        && !public.iter().any(|p| line.contains(p))
-    {
+    let public = "registry+https://github.com/rust-lang/crates.io-index";
+    if is_lock && (line.contains("registry+") || line.contains("\"resolved\"")) && !line.contains(public) {
         return Some(line.trim());
     }
     None
