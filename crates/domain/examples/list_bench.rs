@@ -6,13 +6,11 @@ use std::io::{Write, stdout};
 use std::sync::Arc;
 use std::time::Instant;
 
-use domain::instance::{
-    HttpTokens, Instance, InstanceKey, InstanceState, Interner, MetadataOptions, OptionsState, SourceKey,
-    Tag, Toggle,
-};
+use domain::instance::{HttpTokens, Instance, InstanceState, Interner, MetadataOptions, SourceKey, Toggle};
 use domain::list::{FleetIndex, FleetRow, Sort};
 use domain::policy::{PolicyOutcome, Severity, Violation};
 use domain::query::Query;
+use domain::testing::{self, options};
 use domain::verdict::{Freshness, Verdict, judge};
 use jiff::Timestamp;
 use serde_json::json;
@@ -157,7 +155,7 @@ fn instance(number: u32) -> Instance {
     let team = pick(&TEAMS, 2);
     let group = format!("{}-{}", ["web", "worker", "batch"][spread(number, 3) % 3], spread(number, 4) % 500);
     let owner = format!("{team}-team-{}@example.com", spread(number, 5) % 7);
-    let mut tags: Vec<Tag> = [
+    let tags = testing::tags([
         ("Name", format!("{group}-{number}")),
         ("aws:autoscaling:groupName", group),
         ("aws:ec2launchtemplate:id", format!("lt-{:017x}", spread(number, 6) % 800)),
@@ -166,28 +164,20 @@ fn instance(number: u32) -> Instance {
         ("environment", pick(&["production", "staging", "development"], 9)),
         ("owner", owner),
         ("team", team),
-    ]
-    .into_iter()
-    .map(|(key, value)| Tag { key: key.into(), value: value.into() })
-    .collect();
-    tags.sort();
+    ]);
     let zone = format!("{region}{}", ["a", "b", "c"][spread(number, 10) % 3]);
+    let id = format!("i-{:017x}", u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 4);
+    let http_tokens =
+        if spread(number, 11).is_multiple_of(3) { HttpTokens::Optional } else { HttpTokens::Required };
     Instance {
         metadata_options: Some(MetadataOptions {
-            state: Some(OptionsState::Applied),
-            http_tokens: Some(if spread(number, 11).is_multiple_of(3) {
-                HttpTokens::Optional
-            } else {
-                HttpTokens::Required
-            }),
             http_put_response_hop_limit: Some([1, 1, 2, 2, 2, 3][spread(number, 12) % 6]),
             http_endpoint: Some(if spread(number, 13).is_multiple_of(50) {
                 Toggle::Disabled
             } else {
                 Toggle::Enabled
             }),
-            http_protocol_ipv6: Some(Toggle::Disabled),
-            instance_metadata_tags: Some(Toggle::Disabled),
+            ..options(http_tokens)
         }),
         state: InstanceState::ALL[[1, 1, 1, 1, 1, 5, 5, 3][spread(number, 14) % 8]],
         instance_type: pick(&TYPES, 15).into(),
@@ -200,11 +190,7 @@ fn instance(number: u32) -> Instance {
         ),
         operator: (spread(number, 20).is_multiple_of(20)).then(|| "eks.amazonaws.com".into()),
         tags,
-        key: InstanceKey {
-            source: SourceKey::new(account, region),
-            instance_id: format!("i-{:017x}", u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 4)
-                .into(),
-        },
+        ..testing::instance_in(SourceKey::new(account, region), &id)
     }
 }
 

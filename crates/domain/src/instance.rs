@@ -187,7 +187,7 @@ pub struct Tag {
 }
 
 /// An instance, as last described.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Instance {
     pub key: InstanceKey,
     pub state: InstanceState,

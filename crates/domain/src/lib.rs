@@ -10,6 +10,8 @@ pub mod progress;
 pub mod query;
 pub mod source;
 pub mod summary;
+#[doc(hidden)]
+pub mod testing;
 pub mod time;
 pub mod verdict;
 pub mod wire;

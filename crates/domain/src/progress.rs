@@ -1,6 +1,6 @@
 //! How a change goes on, decided from what EC2 describes: before the call, after an unknown outcome, and while waiting.
 
-use crate::change::{ChangeStatus, Difference, Request, differences, expected};
+use crate::change::{ChangeStatus, Difference, Request, expected, setting_differences};
 use crate::instance::{Instance, InstanceState, MetadataOptions, OptionsState};
 
 /// What to do with a change whose call has not been made.
@@ -17,7 +17,7 @@ pub fn before_call(planned: &MetadataOptions, fresh: Option<&Instance>) -> Befor
     let Some(instance) = fresh.filter(|instance| !instance.state.is_terminal()) else {
         return BeforeCall::Gone;
     };
-    let moved = settings_differ(planned, &instance.metadata_options.unwrap_or_default());
+    let moved = setting_differences(planned, &instance.metadata_options.unwrap_or_default());
     if moved.is_empty() { BeforeCall::Send } else { BeforeCall::Outdated(moved) }
 }
 
@@ -49,7 +49,7 @@ pub fn after_call(before: &MetadataOptions, request: &Request, fresh: Option<&In
     if !sent_is_there {
         return AfterCall::Unchanged;
     }
-    let others = settings_differ(&wanted, &now);
+    let others = setting_differences(&wanted, &now);
     match now.state {
         Some(OptionsState::Applied) if others.is_empty() => AfterCall::Done(ChangeStatus::Applied),
         Some(OptionsState::Applied) => AfterCall::Different(others),
@@ -65,43 +65,17 @@ pub fn after_call(before: &MetadataOptions, request: &Request, fresh: Option<&In
     }
 }
 
-/// The five settings that differ; `state` is progress, not a setting.
-fn settings_differ(before: &MetadataOptions, after: &MetadataOptions) -> Vec<Difference> {
-    differences(before, after).into_iter().filter(|difference| difference.field != "state").collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::instance::{HttpTokens, InstanceKey, SourceKey, Toggle};
+    use crate::instance::HttpTokens;
+    use crate::testing::{self, options};
 
-    const BEFORE: MetadataOptions = MetadataOptions {
-        state: Some(OptionsState::Applied),
-        http_tokens: Some(HttpTokens::Optional),
-        http_put_response_hop_limit: Some(2),
-        http_endpoint: Some(Toggle::Enabled),
-        http_protocol_ipv6: Some(Toggle::Disabled),
-        instance_metadata_tags: Some(Toggle::Disabled),
-    };
+    const BEFORE: MetadataOptions = options(HttpTokens::Optional);
     const REQUEST: Request = Request { http_tokens: HttpTokens::Required, http_put_response_hop_limit: None };
 
     fn instance(state: InstanceState, options: MetadataOptions) -> Instance {
-        Instance {
-            key: InstanceKey {
-                source: SourceKey::new("111111111111", "eu-west-1"),
-                instance_id: "i-1".into(),
-            },
-            state,
-            metadata_options: Some(options),
-            instance_type: "t3.micro".into(),
-            availability_zone: None,
-            vpc_id: None,
-            image_id: None,
-            launch_time: None,
-            iam_instance_profile: None,
-            operator: None,
-            tags: Vec::new(),
-        }
+        Instance { state, metadata_options: Some(options), ..testing::instance("i-1") }
     }
 
     fn after(state: InstanceState, options: MetadataOptions) -> AfterCall {

@@ -166,36 +166,33 @@ impl Expr {
                 Expr::Not(positive) => *positive,
                 negated => Expr::Not(Box::new(negated)),
             },
-            Expr::All(members) => {
-                let mut flat = Vec::with_capacity(members.len());
-                for member in members {
-                    match member.normalized() {
-                        Expr::All(inner) => flat.extend(inner),
-                        other => flat.push(other),
-                    }
-                }
-                sole(flat).unwrap_or_else(Expr::All)
-            }
-            Expr::Any(members) => {
-                let mut flat = Vec::with_capacity(members.len());
-                for member in members {
-                    match member.normalized() {
-                        Expr::Any(inner) => flat.extend(inner),
-                        other => flat.push(other),
-                    }
-                }
-                sole(flat).unwrap_or_else(Expr::Any)
-            }
+            Expr::All(members) => joined(members, Expr::All, |member| match member {
+                Expr::All(inner) => Ok(inner),
+                other => Err(other),
+            }),
+            Expr::Any(members) => joined(members, Expr::Any, |member| match member {
+                Expr::Any(inner) => Ok(inner),
+                other => Err(other),
+            }),
         }
     }
 }
 
-/// The only member, or all of them back.
-fn sole(mut members: Vec<Expr>) -> Result<Expr, Vec<Expr>> {
-    if members.len() != 1 {
-        return Err(members);
+/// Joins the normalized members: one that is joined alike, and so gives up its own members, is replaced by them, and a
+/// single one stands for itself.
+fn joined(
+    members: Vec<Expr>,
+    join: fn(Vec<Expr>) -> Expr,
+    members_of: fn(Expr) -> Result<Vec<Expr>, Expr>,
+) -> Expr {
+    let mut flat = Vec::with_capacity(members.len());
+    for member in members {
+        match members_of(member.normalized()) {
+            Ok(inner) => flat.extend(inner),
+            Err(other) => flat.push(other),
+        }
     }
-    members.pop().ok_or(members)
+    if flat.len() == 1 { flat.remove(0) } else { join(flat) }
 }
 
 impl Comparison {

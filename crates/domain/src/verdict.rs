@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::instance::{HttpTokens, Instance, MetadataOptions, OptionsState, Toggle};
+use crate::instance::{HttpTokens, Instance, InstanceState, MetadataOptions, OptionsState, Toggle};
 
 /// Whether an instance can be reached over IMDSv1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -102,8 +102,22 @@ impl Verdict {
         }
     }
 
-    /// The verdict in a sentence, with its reason.
+    /// The verdict in a sentence, with its reason. Of an instance that is gone or going for good only that is said: what
+    /// its options allow is no longer a question, and nothing read later can change it.
     pub fn sentence(self, instance: &Instance) -> String {
+        match instance.state {
+            InstanceState::Terminated => {
+                return "Terminated: it answers no metadata request, and is neither counted nor changed."
+                    .into();
+            }
+            InstanceState::ShuttingDown => {
+                return "Shutting down for good: it is neither counted nor changed any more.".into();
+            }
+            InstanceState::Pending
+            | InstanceState::Running
+            | InstanceState::Stopping
+            | InstanceState::Stopped => {}
+        }
         let next_start = instance.state.applies_at_next_start();
         match self {
             Verdict::AllowsV1 if next_start => {

@@ -4,9 +4,8 @@ use std::error::Error;
 use std::io::{Write, stdout};
 use std::time::Instant;
 
-use domain::instance::{
-    HttpTokens, Instance, InstanceKey, InstanceState, MetadataOptions, OptionsState, SourceKey, Tag, Toggle,
-};
+use domain::instance::{HttpTokens, Instance, MetadataOptions};
+use domain::testing::{self, options};
 use jiff::Timestamp;
 use policy::{PolicyConfig, open};
 use serde_json::json;
@@ -59,32 +58,15 @@ fn instance(number: usize) -> Instance {
         tags.push(("imds:exempt-owner".to_owned(), "ana".to_owned()));
         tags.push(("imds:exempt-until".to_owned(), format!("2026-{:02}-01", 1 + number / 10 % 12)));
     }
-    tags.sort();
+    let http_tokens = if number.is_multiple_of(3) { HttpTokens::Optional } else { HttpTokens::Required };
     Instance {
-        key: InstanceKey {
-            source: SourceKey::new("111111111111", "eu-west-1"),
-            instance_id: format!("i-{number:017x}").into(),
-        },
-        state: InstanceState::Running,
         metadata_options: Some(MetadataOptions {
-            state: Some(OptionsState::Applied),
-            http_tokens: Some(if number.is_multiple_of(3) {
-                HttpTokens::Optional
-            } else {
-                HttpTokens::Required
-            }),
             http_put_response_hop_limit: Some(if number.is_multiple_of(17) { 3 } else { 2 }),
-            http_endpoint: Some(Toggle::Enabled),
-            http_protocol_ipv6: Some(Toggle::Disabled),
-            instance_metadata_tags: Some(Toggle::Disabled),
+            ..options(http_tokens)
         }),
-        instance_type: "m7g.large".into(),
-        availability_zone: Some("eu-west-1a".into()),
-        vpc_id: Some("vpc-0123456789abcdef0".into()),
-        image_id: Some("ami-0123456789abcdef0".into()),
         launch_time: Timestamp::from_second(1_767_225_600 + i64::try_from(number).unwrap_or(0)).ok(),
         iam_instance_profile: Some("arn:aws:iam::111111111111:instance-profile/web".into()),
-        operator: None,
-        tags: tags.into_iter().map(|(key, value)| Tag { key: key.into(), value: value.into() }).collect(),
+        tags: testing::tags(tags),
+        ..testing::instance(&format!("i-{number:017x}"))
     }
 }

@@ -1,6 +1,6 @@
 //! What a policy sees of an instance: the names and the shape of DescribeInstances, for the fields that are kept.
 
-use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::hash::{BuildHasher, RandomState};
 
 use domain::instance::{Instance, InstanceState, MetadataOptions, SourceKey};
 use jiff::Timestamp;
@@ -95,7 +95,7 @@ pub(crate) fn hour(now: Timestamp) -> Timestamp {
     Timestamp::from_second(second - second.rem_euclid(3_600)).unwrap_or(now)
 }
 
-/// Hashes everything that [`input`] shows of an instance, but the time.
+/// Hashes the whole instance, and so everything that [`input`] shows of it, but the time.
 ///
 /// Tags are written by whoever owns the instance, so the hash is keyed: nobody can prepare two instances that share a
 /// cached outcome.
@@ -104,34 +104,9 @@ pub(crate) struct Fingerprints(RandomState, RandomState);
 
 impl Fingerprints {
     pub(crate) fn of(&self, instance: &Instance) -> u128 {
-        let half = |state: &RandomState| {
-            let mut hasher = state.build_hasher();
-            hash(instance, &mut hasher);
-            u128::from(hasher.finish())
-        };
+        let half = |state: &RandomState| u128::from(state.hash_one(instance));
         half(&self.0) << 64 | half(&self.1)
     }
-}
-
-fn hash(instance: &Instance, hasher: &mut impl Hasher) {
-    let Instance {
-        key,
-        state,
-        metadata_options,
-        instance_type,
-        availability_zone,
-        vpc_id,
-        image_id,
-        launch_time,
-        iam_instance_profile,
-        operator,
-        tags,
-    } = instance;
-    key.hash(hasher);
-    state.hash(hasher);
-    metadata_options.hash(hasher);
-    (instance_type, availability_zone, vpc_id, image_id, launch_time).hash(hasher);
-    (iam_instance_profile, operator, tags).hash(hasher);
 }
 
 fn metadata_options_input(options: &MetadataOptions) -> Value {
@@ -167,36 +142,22 @@ fn state_code(state: InstanceState) -> u8 {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use std::collections::BTreeSet;
 
-    use domain::instance::{HttpTokens, InstanceKey, OptionsState, Tag, Toggle};
+    use domain::instance::{HttpTokens, InstanceKey};
+    use domain::testing::{self, options, tags};
 
     use super::*;
 
-    pub(crate) fn full_instance() -> Instance {
+    fn full_instance() -> Instance {
         Instance {
-            key: InstanceKey {
-                source: SourceKey::new("111111111111", "eu-west-1"),
-                instance_id: "i-0123456789abcdef0".into(),
-            },
-            state: InstanceState::Running,
-            metadata_options: Some(MetadataOptions {
-                state: Some(OptionsState::Applied),
-                http_tokens: Some(HttpTokens::Required),
-                http_put_response_hop_limit: Some(2),
-                http_endpoint: Some(Toggle::Enabled),
-                http_protocol_ipv6: Some(Toggle::Disabled),
-                instance_metadata_tags: Some(Toggle::Disabled),
-            }),
-            instance_type: "m7g.large".into(),
-            availability_zone: Some("eu-west-1a".into()),
-            vpc_id: Some("vpc-1".into()),
-            image_id: Some("ami-1".into()),
+            metadata_options: Some(options(HttpTokens::Required)),
             launch_time: Some("2026-01-02T03:04:05Z".parse().unwrap()),
             iam_instance_profile: Some("arn:aws:iam::111111111111:instance-profile/web".into()),
             operator: Some("eks.amazonaws.com".into()),
-            tags: vec![Tag { key: "Name".into(), value: "web".into() }],
+            tags: tags([("Name", "web")]),
+            ..testing::instance("i-0123456789abcdef0")
         }
     }
 
@@ -299,7 +260,7 @@ pub(crate) mod tests {
             Instance { iam_instance_profile: None, ..full.clone() },
             Instance { operator: None, ..full.clone() },
             Instance { tags: Vec::new(), ..full.clone() },
-            Instance { tags: vec![Tag { key: "Namew".into(), value: "eb".into() }], ..full.clone() },
+            Instance { tags: tags([("Namew", "eb")]), ..full.clone() },
         ];
         let mut seen = BTreeSet::from([fingerprints.of(&full)]);
         assert_eq!(fingerprints.of(&full.clone()), fingerprints.of(&full));

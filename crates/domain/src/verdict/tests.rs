@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::instance::{InstanceKey, InstanceState, SourceKey};
+use crate::testing;
 
 const TOGGLES: [Option<Toggle>; 3] = [None, Some(Toggle::Enabled), Some(Toggle::Disabled)];
 const HOP_LIMITS: [Option<u8>; 3] = [None, Some(1), Some(64)];
@@ -44,19 +44,7 @@ fn text(verdict: Verdict) -> String {
 }
 
 fn instance(state: InstanceState, metadata_options: Option<MetadataOptions>) -> Instance {
-    Instance {
-        key: InstanceKey { source: SourceKey::new("111111111111", "eu-west-1"), instance_id: "i-1".into() },
-        state,
-        metadata_options,
-        instance_type: "t3.micro".into(),
-        availability_zone: None,
-        vpc_id: None,
-        image_id: None,
-        launch_time: None,
-        iam_instance_profile: None,
-        operator: None,
-        tags: Vec::new(),
-    }
+    Instance { state, metadata_options, ..testing::instance("i-1") }
 }
 
 #[test]
@@ -118,6 +106,22 @@ fn the_sentence_follows_verdict_and_instance_state() {
         .map(|((verdict, sentence), states)| format!("{verdict} [{}]\n    {sentence}", states.join(" ")))
         .collect();
     insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[test]
+fn of_an_instance_that_is_going_or_gone_only_that_is_said() {
+    for (state, first_words) in [
+        (InstanceState::ShuttingDown, "Shutting down for good: "),
+        (InstanceState::Terminated, "Terminated: "),
+    ] {
+        for options in every_options().into_iter().map(Some).chain([None]) {
+            for freshness in [Freshness::Fresh, Freshness::Stale] {
+                let sentence = judge(options.as_ref(), freshness).sentence(&instance(state, options));
+                assert!(sentence.starts_with(first_words), "{sentence}");
+                assert!(!sentence.contains("IMDSv"), "{sentence}");
+            }
+        }
+    }
 }
 
 #[test]

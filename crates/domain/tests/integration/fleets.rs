@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use domain::instance::{
-    HttpTokens, Instance, InstanceKey, InstanceState, MetadataOptions, OptionsState, SourceKey, Tag, Toggle,
+    HttpTokens, Instance, InstanceState, MetadataOptions, OptionsState, SourceKey, Tag, Toggle,
 };
 use domain::list::FleetRow;
 use domain::policy::{PolicyOutcome, Severity, Violation};
+use domain::testing;
 use domain::verdict::{Freshness, judge};
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -34,22 +35,13 @@ fn options() -> impl Strategy<Value = Option<MetadataOptions>> {
     let tokens = prop::option::of(select(vec![HttpTokens::Optional, HttpTokens::Required]));
     let state = prop::option::of(select(vec![OptionsState::Pending, OptionsState::Applied]));
     let options = (state, tokens, prop::option::of(1..5u8), toggle(), toggle(), toggle()).prop_map(
-        |(
+        |(state, http_tokens, hops, http_endpoint, ipv6, tags)| MetadataOptions {
             state,
             http_tokens,
-            http_put_response_hop_limit,
+            http_put_response_hop_limit: hops,
             http_endpoint,
-            http_protocol_ipv6,
-            instance_metadata_tags,
-        )| {
-            MetadataOptions {
-                state,
-                http_tokens,
-                http_put_response_hop_limit,
-                http_endpoint,
-                http_protocol_ipv6,
-                instance_metadata_tags,
-            }
+            http_protocol_ipv6: ipv6,
+            instance_metadata_tags: tags,
         },
     );
     prop::option::weighted(0.9, options)
@@ -63,9 +55,7 @@ fn tags() -> impl Strategy<Value = Vec<Tag>> {
         value,
         0..keys.len(),
     )
-    .prop_map(|tags| {
-        tags.into_iter().map(|(key, value)| Tag { key: key.into(), value: value.into() }).collect()
-    })
+    .prop_map(testing::tags)
 }
 
 fn policy() -> impl Strategy<Value = PolicyOutcome> {
@@ -116,7 +106,6 @@ fn row() -> impl Strategy<Value = FleetRow> {
         let (id, state, metadata_options, instance_type, days, operator, tags, fresh, policy) = rest;
         let freshness = if fresh { Freshness::Fresh } else { Freshness::Stale };
         let instance = Instance {
-            key: InstanceKey { source: SourceKey::new(account, region), instance_id: id.into() },
             state,
             metadata_options,
             instance_type: instance_type.into(),
@@ -128,6 +117,7 @@ fn row() -> impl Strategy<Value = FleetRow> {
             iam_instance_profile: profile.map(Into::into),
             operator: operator.map(Into::into),
             tags,
+            ..testing::instance_in(SourceKey::new(account, region), &id)
         };
         let alias = if account.starts_with('1') { "payments-prod" } else { account };
         let verdict = judge(instance.metadata_options.as_ref(), freshness);

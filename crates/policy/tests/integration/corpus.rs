@@ -1,8 +1,9 @@
 //! Instances of every kind that the default policies tell apart.
 
 use domain::instance::{
-    HttpTokens, Instance, InstanceKey, InstanceState, MetadataOptions, OptionsState, SourceKey, Tag, Toggle,
+    HttpTokens, Instance, InstanceState, MetadataOptions, OptionsState, SourceKey, Toggle,
 };
+use domain::testing::{self, options};
 use jiff::Timestamp;
 
 pub(crate) const REGULATED_ACCOUNT: &str = "111111111111";
@@ -14,38 +15,17 @@ pub(crate) fn now() -> Timestamp {
 
 /// A running instance with the given tags that breaks no rule.
 pub(crate) fn good(id: &str, tags: &[(&str, &str)]) -> Instance {
-    let mut tags: Vec<Tag> =
-        tags.iter().map(|&(key, value)| Tag { key: key.into(), value: value.into() }).collect();
-    tags.sort();
     Instance {
-        key: InstanceKey { source: SourceKey::new(OTHER_ACCOUNT, "eu-west-1"), instance_id: id.into() },
-        state: InstanceState::Running,
-        metadata_options: Some(MetadataOptions {
-            state: Some(OptionsState::Applied),
-            http_tokens: Some(HttpTokens::Required),
-            http_put_response_hop_limit: Some(1),
-            http_endpoint: Some(Toggle::Enabled),
-            http_protocol_ipv6: Some(Toggle::Disabled),
-            instance_metadata_tags: Some(Toggle::Disabled),
-        }),
-        instance_type: "m7g.large".into(),
-        availability_zone: Some("eu-west-1a".into()),
-        vpc_id: Some("vpc-1".into()),
-        image_id: None,
+        metadata_options: Some(options(HttpTokens::Required)),
         launch_time: Some("2026-01-02T03:04:05Z".parse().unwrap()),
-        iam_instance_profile: None,
-        operator: None,
-        tags,
+        tags: testing::tags(tags.iter().copied()),
+        ..testing::instance_in(SourceKey::new(OTHER_ACCOUNT, "eu-west-1"), id)
     }
 }
 
 /// As [`good`], but with optional tokens.
 pub(crate) fn bad(id: &str, tags: &[(&str, &str)]) -> Instance {
-    let mut instance = good(id, tags);
-    if let Some(options) = &mut instance.metadata_options {
-        options.http_tokens = Some(HttpTokens::Optional);
-    }
-    instance
+    Instance { metadata_options: Some(options(HttpTokens::Optional)), ..good(id, tags) }
 }
 
 /// Every combination of the metadata options and of the tags that matter, over all states and both kinds of account.

@@ -2,9 +2,8 @@
 
 use domain::audit::{AuditAction, NewAuditEntry};
 use domain::change::{Difference, Purpose, Request};
-use domain::instance::{
-    HttpTokens, Instance, InstanceKey, InstanceState, MetadataOptions, OptionsState, SourceKey, Tag, Toggle,
-};
+use domain::instance::{HttpTokens, Instance, InstanceKey, MetadataOptions, SourceKey};
+use domain::testing;
 use jiff::{SignedDuration, Timestamp};
 use store::NewChange;
 
@@ -28,29 +27,15 @@ pub(crate) fn key(instance_id: &str) -> InstanceKey {
 }
 
 pub(crate) fn options(http_tokens: HttpTokens) -> MetadataOptions {
-    MetadataOptions {
-        state: Some(OptionsState::Applied),
-        http_tokens: Some(http_tokens),
-        http_put_response_hop_limit: Some(2),
-        http_endpoint: Some(Toggle::Enabled),
-        http_protocol_ipv6: None,
-        instance_metadata_tags: Some(Toggle::Disabled),
-    }
+    MetadataOptions { http_protocol_ipv6: None, ..testing::options(http_tokens) }
 }
 
 pub(crate) fn instance(instance_id: &str) -> Instance {
     Instance {
-        key: key(instance_id),
-        state: InstanceState::Running,
         metadata_options: Some(options(HttpTokens::Optional)),
-        instance_type: "m7g.large".into(),
-        availability_zone: Some("eu-west-1a".into()),
-        vpc_id: None,
-        image_id: Some("ami-0abc".into()),
         launch_time: Some(start()),
-        iam_instance_profile: None,
-        operator: None,
-        tags: vec![Tag { key: "Name".into(), value: "web \"1\" \u{e9}\0".into() }],
+        tags: testing::tags([("Name", "web \"1\" \u{e9}\0")]),
+        ..testing::instance_in(source("eu-west-1"), instance_id)
     }
 }
 

@@ -1,36 +1,19 @@
 //! What a plan sends, when it is refused, and whether there is a way back.
 
 use super::*;
-use crate::instance::{SourceKey, Tag};
+use crate::change::differences;
+use crate::testing::{self, options, tags};
 
-const APPLIED: MetadataOptions = MetadataOptions {
-    state: Some(OptionsState::Applied),
-    http_tokens: Some(HttpTokens::Optional),
-    http_put_response_hop_limit: Some(1),
-    http_endpoint: Some(Toggle::Enabled),
-    http_protocol_ipv6: Some(Toggle::Disabled),
-    instance_metadata_tags: Some(Toggle::Disabled),
-};
+const APPLIED: MetadataOptions =
+    MetadataOptions { http_put_response_hop_limit: Some(1), ..options(HttpTokens::Optional) };
 const REQUIRED: MetadataOptions = MetadataOptions { http_tokens: Some(HttpTokens::Required), ..APPLIED };
 
 fn instance(options: MetadataOptions) -> Instance {
-    Instance {
-        key: InstanceKey { source: SourceKey::new("111111111111", "eu-west-1"), instance_id: "i-1".into() },
-        state: InstanceState::Running,
-        metadata_options: Some(options),
-        instance_type: "t3.micro".into(),
-        availability_zone: None,
-        vpc_id: None,
-        image_id: None,
-        launch_time: None,
-        iam_instance_profile: None,
-        operator: None,
-        tags: Vec::new(),
-    }
+    Instance { metadata_options: Some(options), ..testing::instance("i-1") }
 }
 
 fn tagged(options: MetadataOptions, key: &str, value: &str) -> Instance {
-    Instance { tags: vec![Tag { key: key.into(), value: value.into() }], ..instance(options) }
+    Instance { tags: tags([(key, value)]), ..instance(options) }
 }
 
 fn sent(http_tokens: HttpTokens, http_put_response_hop_limit: Option<u8>) -> Request {
@@ -225,34 +208,4 @@ fn enforcing_and_restoring_ends_where_it_began() {
             plan_restore(&instance(enforce.after), None, 7, &enforce.request, &enforce.before).unwrap();
         assert_eq!(restore.after, APPLIED);
     }
-}
-
-#[test]
-fn differences_name_each_field_and_what_is_not_set() {
-    let empty = MetadataOptions::default();
-    let fields: Vec<String> = differences(&APPLIED, &empty)
-        .into_iter()
-        .map(|difference| format!("{} {} {}", difference.field, difference.before, difference.after))
-        .collect();
-    assert_eq!(
-        fields,
-        [
-            "http_tokens optional not set",
-            "http_put_response_hop_limit 1 not set",
-            "http_endpoint enabled not set",
-            "http_protocol_ipv6 disabled not set",
-            "instance_metadata_tags disabled not set",
-            "state applied not set",
-        ]
-    );
-    assert_eq!(differences(&APPLIED, &APPLIED), []);
-}
-
-#[test]
-fn statuses_round_trip_and_only_ends_are_final() {
-    for status in ChangeStatus::ALL {
-        assert_eq!(ChangeStatus::parse(status.as_str()), Some(status));
-    }
-    let open: Vec<ChangeStatus> = ChangeStatus::ALL.into_iter().filter(|status| !status.is_final()).collect();
-    assert_eq!(open, [ChangeStatus::Requested, ChangeStatus::Calling, ChangeStatus::Waiting]);
 }
