@@ -7,13 +7,10 @@ use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
-use aws_smithy_runtime_api::client::interceptors::context::AfterDeserializationInterceptorContextRef;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::config_bag::ConfigBag;
 use domain::instance::SourceKey;
 
+use crate::answer::each_answer;
 use crate::config::{Account, FleetConfig};
 use crate::rate::{DESCRIBE, MODIFY, TokenBucket};
 
@@ -42,33 +39,6 @@ pub(crate) struct RegionClients {
 
 /// Attempts at a read, the first included; with adaptive mode the SDK also lowers its rate when it is throttled.
 const READ_ATTEMPTS: u32 = 6;
-
-/// Refuses an answer that ends too early. The SDK reads a document whose end is missing as one with fewer instances, and a
-/// fleet that seems to have vanished is worse than one that could not be read.
-#[derive(Debug)]
-struct WholeAnswers;
-
-impl Intercept for WholeAnswers {
-    fn name(&self) -> &'static str {
-        "whole-answers"
-    }
-
-    fn read_after_deserialization(
-        &self,
-        context: &AfterDeserializationInterceptorContextRef<'_>,
-        _components: &RuntimeComponents,
-        _config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        // An answer that did not arrive has failed already, and is asked for again.
-        let Some(body) = context.response().body().bytes() else { return Ok(()) };
-        // EC2's query API ends every answer with the close tag of `<Operation>Response`, or of `Response` for errors.
-        if body.trim_ascii_end().ends_with(b"Response>") {
-            Ok(())
-        } else {
-            Err("the answer ends before its end".into())
-        }
-    }
-}
 
 impl Aws {
     pub(crate) async fn load(config: &FleetConfig) -> Aws {
@@ -120,7 +90,7 @@ impl Aws {
         let config = aws_sdk_ec2::config::Builder::from(&config)
             .region(Region::new(region.to_owned()))
             .retry_config(RetryConfig::disabled())
-            .interceptor(WholeAnswers)
+            .interceptor(whole_answers())
             .build();
         aws_sdk_ec2::Client::from_conf(config)
     }
@@ -144,7 +114,7 @@ impl Aws {
 impl AccountAccess {
     /// A reading client in `region`, without the rate limit of a [`RegionClients`]: for discovery.
     pub(crate) fn ec2(&self, region: Option<&str>) -> aws_sdk_ec2::Client {
-        let mut config = aws_sdk_ec2::config::Builder::from(&self.reader).interceptor(WholeAnswers);
+        let mut config = aws_sdk_ec2::config::Builder::from(&self.reader).interceptor(whole_answers());
         if let Some(region) = region {
             config = config.region(Region::new(region.to_owned()));
         }
@@ -162,4 +132,14 @@ impl AccountAccess {
             modify_rate: TokenBucket::new(MODIFY),
         })
     }
+}
+
+/// Refuses an answer that ends too early. The SDK reads a document whose end is missing as one with fewer instances, and a
+/// fleet that seems to have vanished is worse than one that could not be read.
+fn whole_answers() -> impl Intercept + 'static {
+    // EC2's query API ends every answer with the close tag of `<Operation>Response`, or of `Response` for errors.
+    each_answer("whole-answers", |body| match body.trim_ascii_end().ends_with(b"Response>") {
+        true => Ok(()),
+        false => Err("the answer ends before its end".into()),
+    })
 }

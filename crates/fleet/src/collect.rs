@@ -1,5 +1,6 @@
 //! Reads one account-region: all pages of DescribeInstances, and the account's metadata defaults.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::instance::{Instance, Interner};
@@ -12,7 +13,7 @@ use crate::error::AwsError;
 /// All that one read of an account-region gives.
 #[derive(Debug)]
 pub(crate) struct Collected {
-    pub(crate) instances: Vec<Instance>,
+    pub(crate) instances: Vec<Arc<Instance>>,
     pub(crate) defaults: Result<MetadataDefaults, SourceError>,
 }
 
@@ -32,7 +33,7 @@ pub(crate) async fn collect(
         .unwrap_or_else(|_| Err(AwsError::timed_out("ec2:DescribeInstances", limit)))
 }
 
-async fn describe_all(clients: &RegionClients, page_size: u16) -> Result<Vec<Instance>, AwsError> {
+async fn describe_all(clients: &RegionClients, page_size: u16) -> Result<Vec<Arc<Instance>>, AwsError> {
     let mut interner = Interner::default();
     let mut instances = Vec::new();
     let mut next_token: Option<String> = None;
@@ -51,7 +52,7 @@ async fn describe_all(clients: &RegionClients, page_size: u16) -> Result<Vec<Ins
             .map_err(|error| AwsError::from_sdk("ec2:DescribeInstances", error))?;
         for sdk in page.reservations().iter().flat_map(|reservation| reservation.instances()) {
             match convert::instance(&clients.key, sdk, &mut interner) {
-                Some(instance) => instances.push(instance),
+                Some(instance) => instances.push(Arc::new(instance)),
                 None => {
                     return Err(AwsError::malformed(
                         "ec2:DescribeInstances",

@@ -2,8 +2,10 @@
 
 mod alerts;
 mod collector;
+mod intake;
 mod pump;
 mod snapshot;
+mod sources;
 mod state;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -184,17 +186,18 @@ impl Fleet {
     }
 
     /// Reads one instance and takes it into the view. `None` when EC2 does not know it.
-    pub(crate) async fn read_again(&self, key: &InstanceKey) -> Result<Option<Instance>, FleetError> {
+    pub(crate) async fn read_again(&self, key: &InstanceKey) -> Result<Option<Arc<Instance>>, FleetError> {
         let clients = self.clients(&key.source)?;
+        let began = Timestamp::now();
         let Some((instance, _)) = collect::describe_one(&clients, &key.instance_id).await? else {
             return Ok(None);
         };
-        let known = self.view().row(key).is_some_and(|row| *row.instance == instance);
-        if !known {
+        let instance = Arc::new(instance);
+        if self.state().take_one(instance.clone(), began) {
             let outcomes = self.policy.evaluate(&[&instance], Timestamp::now()).await;
-            let outcome =
-                outcomes.into_iter().next().unwrap_or_else(|| Arc::new(PolicyOutcome::NotEvaluated));
-            self.state().replace(Arc::new(instance.clone()), outcome);
+            if let Some(data) = self.state().sources.get_mut(&key.source) {
+                data.take_outcomes(std::slice::from_ref(&instance), outcomes);
+            }
             self.publish().await;
         }
         Ok(Some(instance))

@@ -1,6 +1,7 @@
 //! The fleet over the AWS SDK: collects instances per account and region, keeps the view that lists are answered from,
 //! looks up evidence, and changes metadata options one instance at a time.
 
+mod answer;
 mod aws;
 mod changes;
 mod collect;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-/// The rates that are kept, half of what EC2 refills: the buckets are shared with every other tool in the account
-/// (EC2 developer guide, "Request throttling for the Amazon EC2 API").
+/// The rates that are kept, below what EC2 allows each account in each region: the buckets are shared with every other tool
+/// there (EC2 developer guide, "Request throttling for the Amazon EC2 API").
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rate {
     /// How many calls may be made at once.
@@ -15,8 +15,9 @@ pub(crate) struct Rate {
     pub(crate) per_second: f64,
 }
 
-/// Describe* with pages: 100 at once and 20 a second are allowed.
-pub(crate) const DESCRIBE: Rate = Rate { burst: 50.0, per_second: 10.0 };
+/// Describe* with pages: 100 at once and 20 a second are allowed. The burst is one read of a large source; in the long run half
+/// is left to others.
+pub(crate) const DESCRIBE: Rate = Rate { burst: 90.0, per_second: 10.0 };
 /// ModifyInstanceMetadataOptions: 100 at once and 5 a second are allowed.
 pub(crate) const MODIFY: Rate = Rate { burst: 50.0, per_second: 4.0 };
 

@@ -1,52 +1,31 @@
 //! One instance as EC2 answers it, whole: the response's XML as JSON, so that nothing the SDK does not model is lost.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use aws_smithy_runtime_api::box_error::BoxError;
-use aws_smithy_runtime_api::client::interceptors::Intercept;
-use aws_smithy_runtime_api::client::interceptors::context::AfterDeserializationInterceptorContextRef;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::config_bag::ConfigBag;
 use serde_json::{Map, Value};
 
+use crate::answer::each_answer;
 use crate::aws::RegionClients;
 use crate::error::AwsError;
-
-/// Keeps the body of the last response.
-#[derive(Clone, Debug, Default)]
-struct Capture(Arc<Mutex<Option<Vec<u8>>>>);
-
-impl Intercept for Capture {
-    fn name(&self) -> &'static str {
-        "capture"
-    }
-
-    fn read_after_deserialization(
-        &self,
-        context: &AfterDeserializationInterceptorContextRef<'_>,
-        _components: &RuntimeComponents,
-        _config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        if let Ok(mut kept) = self.0.lock() {
-            *kept = context.response().body().bytes().map(<[u8]>::to_vec);
-        }
-        Ok(())
-    }
-}
 
 /// The instance as EC2 describes it now; `None` when EC2 does not know it.
 pub(crate) async fn describe_raw(
     clients: &RegionClients,
     instance_id: &str,
 ) -> Result<Option<Value>, AwsError> {
-    let capture = Capture::default();
+    let last_body = Arc::new(Mutex::new(Vec::new()));
+    let kept = last_body.clone();
+    let keep = each_answer("keep-body", move |body| {
+        *kept.lock().unwrap_or_else(PoisonError::into_inner) = body.to_vec();
+        Ok(())
+    });
     clients.describe_rate.take().await;
     let answer = clients
         .ec2
         .describe_instances()
         .instance_ids(instance_id)
         .customize()
-        .interceptor(capture.clone())
+        .interceptor(keep)
         .send()
         .await
         .map_err(|error| AwsError::from_sdk("ec2:DescribeInstances", error));
@@ -55,7 +34,7 @@ pub(crate) async fn describe_raw(
         Err(error) if error.is_gone() => return Ok(None),
         Err(error) => return Err(error),
     }
-    let body = capture.0.lock().ok().and_then(|mut kept| kept.take()).unwrap_or_default();
+    let body = last_body.lock().unwrap_or_else(PoisonError::into_inner);
     instance_in(&String::from_utf8_lossy(&body), instance_id)
         .map_err(|message| AwsError::malformed("ec2:DescribeInstances", message))
 }

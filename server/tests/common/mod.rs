@@ -81,7 +81,11 @@ pub(crate) struct Console {
 impl Console {
     /// Starts the binary over `emulator` and waits until every source was tried.
     pub(crate) async fn start(emulator: &Emulator, more: &str) -> Console {
-        let directory = tempfile::tempdir().expect("a directory");
+        Console::start_in(tempfile::tempdir().expect("a directory"), emulator, more).await
+    }
+
+    /// As [`Console::start`], over the database that another console left in `directory`.
+    pub(crate) async fn start_in(directory: tempfile::TempDir, emulator: &Emulator, more: &str) -> Console {
         let file = directory.path().join("tollgate.toml");
         std::fs::write(&file, configuration(&emulator.url, more)).expect("the configuration is written");
         let mut process = command(&file, directory.path())
@@ -110,6 +114,11 @@ impl Console {
         until("the console is ready", async || console.get("/api/health/ready").await.status().is_success())
             .await;
         console
+    }
+
+    /// Kills the process without a warning and answers what it leaves behind.
+    pub(crate) fn kill(self) -> tempfile::TempDir {
+        self.directory
     }
 
     pub(crate) async fn get(&self, path: &str) -> reqwest::Response {

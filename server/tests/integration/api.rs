@@ -125,6 +125,35 @@ async fn a_change_is_told_by_events_and_kept_in_the_audit_log() {
 }
 
 #[tokio::test]
+async fn a_change_survives_the_process_that_made_it() {
+    let emulator = Emulator::start("dev");
+    emulator.control("applied", json!({ "describes": 8 })).await;
+    let console = Console::start(&emulator, "").await;
+    let row = list(&console, "verdict:allows-v1%20state:running%20account:prod").await["rows"][0].clone();
+    let plan = json!({ "account": row["account"], "region": row["region"], "instance_id": row["instance_id"], "hop_limit": null });
+    let report: Value = console.post("/api/fleet/plan-enforce", plan).await.json().await.expect("a plan");
+    let apply = json!({ "plan": report["plan"], "reason": "a test", "idempotency_key": "killed" });
+    let change: Value = console.post("/api/fleet/apply", apply).await.json().await.expect("a change");
+    let change = format!("/api/fleet/change?id={}", change["id"]);
+    until("EC2 has the call", async || json(&console, &change).await["status"] == "waiting").await;
+
+    let left = console.kill();
+    let console = Console::start_in(left, &emulator, "").await;
+    until("another process finishes the change", async || {
+        json(&console, &change).await["status"] == "applied"
+    })
+    .await;
+    let audit = "/api/audit/list?text=&action=&account=&instance_id=&before_seq=0&limit=10";
+    let audit = json(&console, audit).await;
+    let actions: Vec<&Value> =
+        audit.as_array().expect("entries").iter().map(|entry| &entry["entry"]["action"]).collect();
+    assert_eq!(actions, ["change-applied", "enforce-requested"]);
+    let calls = emulator.control("calls", json!({})).await;
+    let source = [&row["account"], &row["region"]].map(|text| text.as_str().expect("text")).join(" ");
+    assert_eq!(calls[format!("{source} ec2 ModifyInstanceMetadataOptions")], 2, "one dry run and one call");
+}
+
+#[tokio::test]
 async fn a_bulk_selection_says_what_it_would_do_and_does_nothing() {
     let emulator = Emulator::start("dev");
     let console = Console::start(&emulator, "").await;

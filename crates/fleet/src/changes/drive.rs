@@ -14,7 +14,9 @@ use crate::engine::Fleet;
 use crate::error::{AwsError, FleetError};
 
 /// How long a process may be silent about a change before another takes it up.
-const LEASE: SignedDuration = SignedDuration::from_secs(60);
+const LEASE: SignedDuration = SignedDuration::from_secs(30);
+/// How often a process tells that it still carries a change, however long a step of it takes.
+const RENEWAL: Duration = Duration::from_secs(10);
 /// How often changes without a living process are looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 /// How often EC2 is asked whether the options are applied: soon at first, then less often.
@@ -31,6 +33,8 @@ enum Step {
     Moved(Box<Change>),
     /// Nothing to store yet; look again after a pause.
     Again,
+    /// The change is final already.
+    Done,
 }
 
 impl Fleet {
@@ -68,22 +72,13 @@ impl Fleet {
         let started = tokio::time::Instant::now();
         let mut pause = POLL_FIRST;
         loop {
-            // Claiming again renews the lease while this process lives.
             let Some(change) = self.store.claim_change(id, holder, Timestamp::now(), LEASE).await? else {
                 return Ok(());
             };
-            let step = match change.status {
-                ChangeStatus::Requested => self.check_before_call(change).await?,
-                ChangeStatus::Calling if decided_here => self.call(change).await?,
-                ChangeStatus::Calling => self.look_up(change, None).await?,
-                ChangeStatus::Waiting => self.look_whether_applied(change).await?,
-                ChangeStatus::Applied
-                | ChangeStatus::AtNextStart
-                | ChangeStatus::AppliedDifferently
-                | ChangeStatus::PlanOutdated
-                | ChangeStatus::Failed => return Ok(()),
-            };
+            let step = self.step(change, decided_here);
+            let Some(step) = self.while_claimed(id, holder, step).await? else { return Ok(()) };
             match step {
+                Step::Done => return Ok(()),
                 Step::Moved(change) => {
                     let audit = change.status.is_final().then(|| final_entry(&change));
                     self.store.update_change(&change, holder, audit.as_ref()).await?;
@@ -104,6 +99,44 @@ impl Fleet {
         }
     }
 
+    async fn step(&self, change: Change, decided_here: bool) -> Result<Step, FleetError> {
+        match change.status {
+            ChangeStatus::Requested => self.check_before_call(change).await,
+            ChangeStatus::Calling if decided_here => self.call(change).await,
+            ChangeStatus::Calling => self.look_up(change, None).await,
+            ChangeStatus::Waiting => self.look_whether_applied(change).await,
+            ChangeStatus::Applied
+            | ChangeStatus::AtNextStart
+            | ChangeStatus::AppliedDifferently
+            | ChangeStatus::PlanOutdated
+            | ChangeStatus::Failed => Ok(Step::Done),
+        }
+    }
+
+    /// Does `work` and keeps the claim meanwhile; `None` when another process has taken the change up, which ends the work.
+    async fn while_claimed(
+        &self,
+        id: i64,
+        holder: &str,
+        work: impl Future<Output = Result<Step, FleetError>>,
+    ) -> Result<Option<Step>, FleetError> {
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return done.map(Some),
+                () = tokio::time::sleep(RENEWAL) => {}
+            }
+            match self.store.claim_change(id, holder, Timestamp::now(), LEASE).await {
+                Ok(Some(_)) => {}
+                Ok(None) => return Ok(None),
+                // The claim stands until it lapses; the store may be back by then.
+                Err(error) => {
+                    tracing::warn!(change.id = id, %error, "the claim on change {id} could not be renewed")
+                }
+            }
+        }
+    }
+
     /// `Requested`: reads the instance once more. What remains is the time between this read and EC2 taking the call, in which
     /// another tool's change would be overwritten in the fields that are sent; EC2 has no conditional form of the call.
     async fn check_before_call(&self, mut change: Change) -> Result<Step, FleetError> {
@@ -112,7 +145,7 @@ impl Fleet {
             Err(FleetError::Aws(error)) => return Ok(Step::Moved(failed(change, &error))),
             Err(error) => return Err(error),
         };
-        match before_call(&change.before, fresh.as_ref()) {
+        match before_call(&change.before, fresh.as_deref()) {
             BeforeCall::Send => change.status = ChangeStatus::Calling,
             BeforeCall::Gone => end_gone(&mut change),
             BeforeCall::Outdated(moved) => {
@@ -162,7 +195,7 @@ impl Fleet {
             Err(FleetError::Aws(_)) => return Ok(Step::Again),
             Err(error) => return Err(error),
         };
-        match (after_call(&change.before, &change.request, fresh.as_ref()), error) {
+        match (after_call(&change.before, &change.request, fresh.as_deref()), error) {
             (AfterCall::Unchanged, Some(error)) => {
                 let mut change = failed(change, error);
                 if let Some(explained) = &mut change.error {
@@ -174,7 +207,7 @@ impl Fleet {
             // The process that decided to call died before it did, or its call was not carried out: decide again.
             (AfterCall::Unchanged, None) => change.status = ChangeStatus::Requested,
             (AfterCall::NotYet, _) => change.status = ChangeStatus::Waiting,
-            (outcome, _) => end(&mut change, outcome, fresh.as_ref()),
+            (outcome, _) => end(&mut change, outcome, fresh.as_deref()),
         }
         Ok(Step::Moved(stamped(change)))
     }
@@ -189,10 +222,10 @@ impl Fleet {
             }
             Err(error) => return Err(error),
         };
-        match after_call(&change.before, &change.request, fresh.as_ref()) {
+        match after_call(&change.before, &change.request, fresh.as_deref()) {
             // EC2 is eventually consistent: an accepted call may not show for a while.
             AfterCall::Unchanged | AfterCall::NotYet => return Ok(Step::Again),
-            outcome => end(&mut change, outcome, fresh.as_ref()),
+            outcome => end(&mut change, outcome, fresh.as_deref()),
         }
         Ok(Step::Moved(stamped(change)))
     }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use store::{CHANGE_EVENT, ChangeEvent, StoredEvent};
 use tokio_util::sync::CancellationToken;
 
+use super::intake::read_began;
 use super::{Fleet, Notice};
 use crate::error::FleetError;
 
@@ -120,9 +121,9 @@ impl Fleet {
     /// Takes in what another replica collected; does nothing for what this process did.
     async fn follow_source(&self, key: &SourceKey) -> Result<(), FleetError> {
         let before = self.state().sources.get(key).map(|data| data.revision);
-        self.load_snapshot(key).await?;
-        let after = self.state().sources.get(key).map(|data| data.revision);
         let theirs = self.store.source_statuses().await?.into_iter().find(|status| status.key == *key);
+        self.load_snapshot(key, theirs.as_ref().and_then(read_began)).await?;
+        let after = self.state().sources.get(key).map(|data| data.revision);
         let newer = {
             let mut state = self.state();
             match (state.sources.get_mut(key), theirs) {

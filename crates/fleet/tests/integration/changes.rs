@@ -15,7 +15,7 @@ use store::NewChange;
 use tokio_util::sync::CancellationToken;
 
 use crate::emulator::{Emulator, PROD, until};
-use crate::proxy::{Fault, Proxy};
+use crate::proxy::{Fault, Hold, Proxy};
 
 fn is(instance: &Value, tokens: &str, state: &str) -> bool {
     instance["account"] == PROD
@@ -235,6 +235,31 @@ async fn a_call_whose_answer_is_lost_is_looked_up_and_not_repeated() {
     let calls = emulator.control("calls", json!({})).await;
     let modify = format!("{} {} ec2 ModifyInstanceMetadataOptions", key.source.account, key.source.region);
     assert_eq!(calls[&modify], 2, "one dry run and one call");
+}
+
+#[tokio::test]
+async fn a_read_that_began_before_a_change_does_not_undo_it_in_the_view() {
+    let emulator = Emulator::seeded("dev").await;
+    let proxy = Proxy::start(&emulator.url).await;
+    let mut config = emulator.config();
+    config.endpoint_url = Some(proxy.url.clone());
+    let fleet = emulator.fleet_with(config).await;
+    fleet.refresh(false).await.expect("the fleet is read");
+    let key = v1_instance(&emulator).await;
+
+    // Both accounts' reads of the region.
+    let hold = Hold::new();
+    proxy.break_next("DescribeInstances", &key.source.region, Fault::Held(hold.clone()), 2);
+    let slow = tokio::spawn({
+        let fleet = fleet.clone();
+        async move { fleet.refresh(false).await }
+    });
+    hold.kept(2).await;
+    let change = enforced(&fleet, &key).await;
+    assert_eq!(change.status, ChangeStatus::Applied);
+    hold.release();
+    slow.await.expect("the read ends").expect("the fleet is read");
+    assert_eq!(fleet.view().row(&key).expect("the row").verdict.kind(), "enforced");
 }
 
 #[tokio::test]

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 
 /// What happens to an answer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Fault {
     /// Half of it arrives, then the connection ends.
     CutInTheMiddle,
@@ -17,6 +18,31 @@ pub(crate) enum Fault {
     Slow(Duration),
     /// It is carried out and never answered.
     Lost,
+    /// It is kept on the way until the test lets it go.
+    Held(Arc<Hold>),
+}
+
+/// Answers that are kept on the way.
+#[derive(Debug)]
+pub(crate) struct Hold {
+    kept: Semaphore,
+    released: Semaphore,
+}
+
+impl Hold {
+    pub(crate) fn new() -> Arc<Hold> {
+        Arc::new(Hold { kept: Semaphore::new(0), released: Semaphore::new(0) })
+    }
+
+    /// Returns when `answers` more were given and are kept.
+    pub(crate) async fn kept(&self, answers: u32) {
+        self.kept.acquire_many(answers).await.expect("the proxy runs").forget();
+    }
+
+    /// Lets all answers go.
+    pub(crate) fn release(&self) {
+        self.released.close();
+    }
 }
 
 struct Rule {
@@ -88,6 +114,12 @@ async fn pass(mut client: TcpStream, upstream: &str, rules: &Mutex<Vec<Rule>>) -
             client.write_all(&answer).await?;
         }
         Some(Fault::Lost) => {}
+        Some(Fault::Held(hold)) => {
+            hold.kept.add_permits(1);
+            // Closed when it is released.
+            let _ = hold.released.acquire().await;
+            client.write_all(&answer).await?;
+        }
     }
     client.shutdown().await
 }
@@ -124,5 +156,5 @@ fn matching(rules: &Mutex<Vec<Rule>>, head: &str, body: &[u8]) -> Option<Fault> 
             && (rule.region.is_empty() || head.contains(&format!("/{}/", rule.region)))
     })?;
     rule.times -= 1;
-    Some(rule.fault)
+    Some(rule.fault.clone())
 }

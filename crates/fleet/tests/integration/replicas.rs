@@ -5,24 +5,44 @@ use std::sync::Arc;
 use domain::wire::Moved;
 use fleet::Fleet;
 use serde_json::json;
+use sqlx::{AssertSqlSafe, Connection, Executor};
 use store::Store;
 use tokio_util::sync::CancellationToken;
 
 use crate::emulator::{Emulator, until};
 
 #[tokio::test]
-async fn one_replica_collects_each_source_and_the_other_follows() {
-    let emulator = Emulator::seeded("dev").await;
+async fn one_replica_collects_each_source_and_the_other_follows_over_sqlite() {
     let directory = tempfile::tempdir().expect("a directory");
-    let url = format!("sqlite://{}", directory.path().join("tollgate.db").display());
+    one_collects_and_the_other_follows(&format!(
+        "sqlite://{}",
+        directory.path().join("tollgate.db").display()
+    ))
+    .await;
+}
+
+#[tokio::test]
+async fn one_replica_collects_each_source_and_the_other_follows_over_postgres() {
+    let server = std::env::var("TOLLGATE_TEST_POSTGRES_URL")
+        .expect("TOLLGATE_TEST_POSTGRES_URL is not set: `cargo xtask test` starts a Postgres and sets it");
+    let schema = format!("replicas_{}", uuid::Uuid::new_v4().simple());
+    sqlx::any::install_default_drivers();
+    let mut connection = sqlx::AnyConnection::connect(&server).await.expect("the server answers");
+    let create = AssertSqlSafe(format!("CREATE SCHEMA {schema}"));
+    connection.execute(sqlx::raw_sql(create)).await.expect("a schema");
+    one_collects_and_the_other_follows(&format!("{server}?options[search_path]={schema}")).await;
+}
+
+async fn one_collects_and_the_other_follows(url: &str) {
+    let emulator = Emulator::seeded("dev").await;
     let stop = CancellationToken::new();
-    let first = replica(&emulator, &url, &stop).await;
+    let first = replica(&emulator, url, &stop).await;
     until("the first has read everything", async || first.is_ready() && first.view().sources.len() == 6)
         .await;
     emulator.control("calls", json!({})).await;
     let before = described(&emulator).await;
 
-    let second = replica(&emulator, &url, &stop).await;
+    let second = replica(&emulator, url, &stop).await;
     let total = first.view().index.len();
     until("the second shows the same", async || second.view().index.len() == total).await;
     assert_eq!(described(&emulator).await, before, "the second reads nothing that the first has a lease on");
