@@ -9,6 +9,7 @@ mod serve;
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use tokio::runtime::Builder;
 
 use crate::config::{Config, Flags};
 
@@ -37,6 +38,15 @@ impl Command {
         match self {
             Command::Serve(serve) => serve.add_flags(flags),
             Command::Fleet(_) | Command::Audit(_) | Command::Healthcheck(_) => {}
+        }
+    }
+
+    /// What the command runs on: a server on all cores; a command that asks AWS and prints on one thread, since each further
+    /// one would keep memory of its own.
+    pub(crate) fn runtime(&self) -> Builder {
+        match self {
+            Command::Serve(_) => Builder::new_multi_thread(),
+            Command::Fleet(_) | Command::Audit(_) | Command::Healthcheck(_) => Builder::new_current_thread(),
         }
     }
 

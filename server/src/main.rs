@@ -73,7 +73,7 @@ impl Global {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match arguments.command.runtime().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             return output::fail(&CommandError::failed(format!("The runtime cannot be started: {error}")));

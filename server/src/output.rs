@@ -17,12 +17,13 @@ pub(crate) enum Output {
     Csv,
 }
 
-/// Prints `rows` under `header`; JSON prints `json` instead, which carries more than fits a table.
-pub(crate) fn print<T: Serialize>(
+/// Prints `rows` under `header`; JSON prints `json` instead, which carries more than fits a table. Rows are made as they are
+/// printed, so that a long list is not held as text.
+pub(crate) fn print(
     output: Output,
     header: &[&str],
-    rows: &[Vec<String>],
-    json: &T,
+    rows: impl Iterator<Item = Vec<String>> + Clone,
+    json: &impl Serialize,
 ) -> Result<(), CommandError> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     let written = match output {
@@ -33,6 +34,15 @@ pub(crate) fn print<T: Serialize>(
         Output::Table => write_table(&mut out, header, rows),
     };
     finish(written.and_then(|()| out.flush()))
+}
+
+/// A list that is made item by item while it is written as JSON.
+pub(crate) struct List<I>(pub(crate) I);
+
+impl<I: Iterator<Item: Serialize> + Clone> Serialize for List<I> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.clone())
+    }
 }
 
 /// Prints text as it is.
@@ -57,7 +67,7 @@ pub(crate) fn fail(error: &CommandError) -> ExitCode {
 pub(crate) fn write_csv(
     out: &mut impl Write,
     header: Option<&[&str]>,
-    rows: &[Vec<String>],
+    rows: impl Iterator<Item = Vec<String>>,
 ) -> io::Result<()> {
     let mut writer = csv::Writer::from_writer(out);
     if let Some(header) = header {
@@ -78,14 +88,17 @@ fn inert(value: &str) -> std::borrow::Cow<'_, str> {
     }
 }
 
-fn write_table(out: &mut impl Write, header: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
-    let widths: Vec<usize> = (0..header.len())
-        .map(|column| {
-            let cells =
-                rows.iter().filter_map(|row| row.get(column)).map(|cell| visible(cell).chars().count());
-            cells.chain([header[column].chars().count()]).max().unwrap_or_default()
-        })
-        .collect();
+fn write_table(
+    out: &mut impl Write,
+    header: &[&str],
+    rows: impl Iterator<Item = Vec<String>> + Clone,
+) -> io::Result<()> {
+    let mut widths: Vec<usize> = header.iter().map(|name| name.chars().count()).collect();
+    for row in rows.clone() {
+        for (width, cell) in widths.iter_mut().zip(&row) {
+            *width = (*width).max(visible(cell).chars().count());
+        }
+    }
     let mut line = |cells: &mut dyn Iterator<Item = String>| {
         let mut text = String::new();
         for (cell, width) in cells.zip(&widths) {
@@ -134,7 +147,7 @@ mod tests {
         write_table(
             &mut out,
             &["id", "name"],
-            &[vec!["i-1".into(), "web".into()], vec!["i-22".into(), "".into()]],
+            [vec!["i-1".into(), "web".into()], vec!["i-22".into(), "".into()]].into_iter(),
         )
         .expect("a table is written");
         assert_eq!(String::from_utf8_lossy(&out), "ID    NAME\ni-1   web\ni-22\n");

@@ -44,8 +44,7 @@ impl Audit {
         .map_err(|error| CommandError::usage(error.to_string()))?;
         let store = Store::connect(&config.database_url).await?;
         let entries = store.audit(&filter).await?;
-        let rows: Vec<Vec<String>> = entries.iter().map(rows::audit_entry).collect();
-        print(self.output, &rows::AUDIT, &rows, &entries)?;
+        print(self.output, &rows::AUDIT, entries.iter().map(rows::audit_entry), &entries)?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -9,13 +9,13 @@ use domain::change::{Change, ChangeStatus, TakesEffect, WayBack, fields};
 use domain::instance::InstanceKey;
 use domain::list::{FleetRow, Sort};
 use domain::query::Query;
-use domain::wire::{ListRow, PlanReport, Preflight};
+use domain::wire::{PlanReport, Preflight};
 use fleet::{Fleet, list_row};
 use jiff::Timestamp;
 
 use super::{CommandError, INCOMPLETE, local};
 use crate::config::Config;
-use crate::output::{Output, note, print, print_text};
+use crate::output::{self, Output, note, print, print_text};
 use crate::rows;
 
 #[derive(Debug, Subcommand)]
@@ -123,14 +123,9 @@ impl List {
         let view = fleet.view();
         let rows = view.index.rows();
         let matches = view.index.select(&query, sort, Timestamp::now());
-        let listed: Vec<ListRow> =
-            matches.iter().map(|position| list_row(&rows[*position as usize])).collect();
-        let cells: Vec<Vec<String>> = if self.output == Output::Json {
-            Vec::new()
-        } else {
-            listed.iter().map(rows::instance).collect()
-        };
-        print(self.output, &rows::INSTANCE, &cells, &listed)?;
+        let listed = matches.iter().map(|position| list_row(&rows[*position as usize]));
+        let cells = listed.clone().map(|row| rows::instance(&row));
+        print(self.output, &rows::INSTANCE, cells, &output::List(listed))?;
         incomplete(&fleet)
     }
 }
@@ -228,7 +223,7 @@ impl One {
             rows.push(vec!["enforce".into(), refusal.to_string()]);
         }
         let json = serde_json::json!({ "instance": instance.as_ref(), "verdict": row.verdict, "policy": row.policy.as_ref() });
-        print(self.output, &["field", "value"], &rows, &json)?;
+        print(self.output, &["field", "value"], rows.into_iter(), &json)?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -248,7 +243,7 @@ impl Verify {
                 .map_or_else(|| "no data".into(), |count| format!("{count:.0} calls without a token"));
             vec![day.day.to_string(), count]
         }));
-        print(self.one.output, &["field", "value"], &rows, &report)?;
+        print(self.one.output, &["field", "value"], rows.into_iter(), &report)?;
         Ok(match report.evidence {
             domain::evidence::Evidence::NoData { .. } => ExitCode::from(INCOMPLETE),
             domain::evidence::Evidence::Used { .. } | domain::evidence::Evidence::Quiet { .. } => {

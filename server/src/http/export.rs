@@ -107,8 +107,8 @@ fn fleet_chunk(
     let mut out = Vec::new();
     match format {
         Format::Csv => {
-            let cells: Vec<Vec<String>> = listed.map(|row| rows::instance(&row)).collect();
-            write_csv(&mut out, (number == 0).then_some(&rows::INSTANCE[..]), &cells)?;
+            let cells = listed.map(|row| rows::instance(&row));
+            write_csv(&mut out, (number == 0).then_some(&rows::INSTANCE[..]), cells)?;
         }
         Format::Json => {
             for (position, row) in listed.enumerate() {
@@ -158,9 +158,8 @@ async fn audit(services: &Services, parameters: &AuditParameters, format: Format
     let written = match format {
         Format::Json => serde_json::to_vec(&entries).map_err(std::io::Error::from),
         Format::Csv => {
-            let cells: Vec<Vec<String>> = entries.iter().map(rows::audit_entry).collect();
             let mut out = Vec::new();
-            write_csv(&mut out, Some(&rows::AUDIT), &cells).map(|()| out)
+            write_csv(&mut out, Some(&rows::AUDIT), entries.iter().map(rows::audit_entry)).map(|()| out)
         }
     };
     match written {
