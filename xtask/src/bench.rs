@@ -2,7 +2,9 @@
 
 mod console;
 mod fleet;
+mod http;
 mod measure;
+mod page;
 mod report;
 mod stub;
 

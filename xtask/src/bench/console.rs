@@ -1,8 +1,6 @@
 //! The console with 100,000 instances: how long list queries take over HTTP at a fixed rate, and how much memory it holds.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
@@ -11,10 +9,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use super::http::Connection;
 use super::report::Row;
-use super::stub;
-use crate::emulator;
+use super::{page, stub};
 use crate::process::{self, Held};
+use crate::tools::Missing;
+use crate::{bundle, emulator, paths};
 
 const INSTANCES: usize = 100_000;
 const PER_SECOND: u32 = 100;
@@ -40,6 +40,7 @@ const MIX: [(&str, &str); 10] = [
 
 /// Starts the console over a stub of 100,000 instances and measures it.
 pub(super) fn rows(binary: &Path) -> Result<Vec<Row>> {
+    bundle::build(Missing::Name)?;
     let stub = stub::start(INSTANCES, 1_000)?;
     let directory = tempfile::tempdir()?;
     let port = process::free_port()?;
@@ -57,6 +58,8 @@ pub(super) fn rows(binary: &Path) -> Result<Vec<Row>> {
             "--database-url",
         ])
         .arg(format!("sqlite://{}", directory.path().join("bench.db").display()))
+        .arg("--site")
+        .arg(paths::site())
         .env("TOLLGATE_REFRESH_INTERVAL", "1h")
         .env("TOLLGATE_STALE_AFTER", "2h")
         .env("RUST_LOG", "error")
@@ -86,11 +89,13 @@ pub(super) fn rows(binary: &Path) -> Result<Vec<Row>> {
         ours: (ours * 1e3).round() / 1e3,
         peers: BTreeMap::new(),
     };
-    Ok(vec![
+    let mut rows = vec![
         row("median", "ms", at(50)),
         row("99th percentile", "ms", at(99)),
         row("resident memory", "MB", resident_bytes(held.id())? / 1e6),
-    ])
+    ];
+    rows.extend(page::rows(&address, INSTANCES)?);
+    Ok(rows)
 }
 
 /// Asks at a fixed rate whether or not answers have come: a slow one does not spare the next. A time counts from when the
@@ -143,40 +148,6 @@ fn encoded(text: &str) -> String {
             },
         )
         .collect()
-}
-
-/// A kept connection.
-struct Connection {
-    address: String,
-    reader: BufReader<TcpStream>,
-}
-
-impl Connection {
-    fn open(address: &str) -> Result<Connection> {
-        let stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
-        Ok(Connection { address: address.to_owned(), reader: BufReader::new(stream) })
-    }
-
-    fn get(&mut self, target: &str) -> Result<String> {
-        write!(self.reader.get_mut(), "GET {target} HTTP/1.1\r\nHost: {}\r\n\r\n", self.address)?;
-        let mut length = 0;
-        let mut line = String::new();
-        loop {
-            line.clear();
-            self.reader.read_line(&mut line)?;
-            let header = line.trim_end().to_ascii_lowercase();
-            if header.is_empty() {
-                break;
-            }
-            if let Some(value) = header.strip_prefix("content-length:") {
-                length = value.trim().parse()?;
-            }
-        }
-        let mut body = vec![0; length];
-        self.reader.read_exact(&mut body)?;
-        Ok(String::from_utf8(body)?)
-    }
 }
 
 /// The resident set of the program that `holder` started.

@@ -1,0 +1,50 @@
+//! As much of an HTTP client as measuring on loopback needs: one kept connection, no time spent on anything else.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+
+use anyhow::Result;
+
+/// A kept connection.
+pub(super) struct Connection {
+    address: String,
+    reader: BufReader<TcpStream>,
+}
+
+impl Connection {
+    pub(super) fn open(address: &str) -> Result<Connection> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        Ok(Connection { address: address.to_owned(), reader: BufReader::new(stream) })
+    }
+
+    pub(super) fn get(&mut self, target: &str) -> Result<String> {
+        self.send("GET", target, "")
+    }
+
+    /// Sends `body` as JSON, where there is one, and answers the body of the answer, whatever its status.
+    pub(super) fn send(&mut self, method: &str, target: &str, body: &str) -> Result<String> {
+        write!(
+            self.reader.get_mut(),
+            "{method} {target} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            self.address,
+            body.len()
+        )?;
+        let mut length = 0;
+        let mut line = String::new();
+        loop {
+            line.clear();
+            self.reader.read_line(&mut line)?;
+            let header = line.trim_end().to_ascii_lowercase();
+            if header.is_empty() {
+                break;
+            }
+            if let Some(value) = header.strip_prefix("content-length:") {
+                length = value.trim().parse()?;
+            }
+        }
+        let mut body = vec![0; length];
+        self.reader.read_exact(&mut body)?;
+        Ok(String::from_utf8(body)?)
+    }
+}
