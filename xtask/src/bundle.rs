@@ -69,6 +69,10 @@ pub(crate) fn build_fresh(missing: Missing) -> Result<Site> {
 
 fn build_in(work: &Path, missing: Missing) -> Result<Site> {
     tools::require_wasm_target()?;
+    // Two at once would take each other's files away; the lock ends with the file.
+    let lock = create(&paths::output())?.join("bundle.lock");
+    let lock = fs::File::create(&lock).with_context(|| format!("cannot write {}", lock.display()))?;
+    lock.lock().context("cannot wait for another build of the bundle")?;
     let root = paths::root();
     let wasm = wasm::build(&create(&work.join("wasm"))?, missing)?;
 
