@@ -12,35 +12,37 @@ pub use error::ApiError;
 use leptos::prelude::*;
 use leptos::server_fn::codec::{GetUrl, Json};
 
+use crate::tree_json::TreeJson;
+
 #[cfg(feature = "ssr")]
 use services::{Permission, Services};
 
 /// Who is asking and what this installation allows.
-#[server(endpoint = "session/info", input = GetUrl)]
+#[server(endpoint = "session/info", input = GetUrl, output = TreeJson)]
 pub async fn session_info() -> Result<wire::SessionInfo, ApiError> {
     Ok(Services::authorized(Permission::View)?.session_info())
 }
 
 /// A window of the instances that match the query `q`, in the order `sort` (a column's name, with `-` for descending).
-#[server(endpoint = "fleet/list", input = GetUrl)]
+#[server(endpoint = "fleet/list", input = GetUrl, output = TreeJson)]
 pub async fn list_instances(q: String, sort: String, offset: u32, limit: u32) -> Result<ListPage, ApiError> {
     Services::authorized(Permission::View)?.list(&q, &sort, offset, limit)
 }
 
 /// The values that complete a query: regions, accounts, types, tag keys.
-#[server(endpoint = "fleet/vocabulary", input = GetUrl)]
+#[server(endpoint = "fleet/vocabulary", input = GetUrl, output = TreeJson)]
 pub async fn query_vocabulary() -> Result<Vocabulary, ApiError> {
     Ok(Services::authorized(Permission::View)?.vocabulary())
 }
 
 /// Counts, sources, the trend over `days` days and what changed today.
-#[server(endpoint = "fleet/overview", input = GetUrl)]
+#[server(endpoint = "fleet/overview", input = GetUrl, output = TreeJson)]
 pub async fn overview(days: u32) -> Result<wire::Overview, ApiError> {
     Services::authorized(Permission::View)?.overview(days).await
 }
 
 /// One instance with policy results, history and changes. Vanished instances are answered from history.
-#[server(endpoint = "fleet/instance", input = GetUrl)]
+#[server(endpoint = "fleet/instance", input = GetUrl, output = TreeJson)]
 pub async fn instance_detail(
     account: String,
     region: String,
@@ -50,7 +52,7 @@ pub async fn instance_detail(
 }
 
 /// Where the instance's metadata setting came from, as far as AWS tells; asks AWS.
-#[server(endpoint = "fleet/origins", input = GetUrl)]
+#[server(endpoint = "fleet/origins", input = GetUrl, output = TreeJson)]
 pub async fn instance_origins(
     account: String,
     region: String,
@@ -60,13 +62,13 @@ pub async fn instance_origins(
 }
 
 /// The instance as EC2 describes it now, as JSON in the shape of DescribeInstances.
-#[server(endpoint = "fleet/raw", input = GetUrl)]
+#[server(endpoint = "fleet/raw", input = GetUrl, output = TreeJson)]
 pub async fn instance_raw(account: String, region: String, instance_id: String) -> Result<String, ApiError> {
     Services::authorized(Permission::View)?.raw(&account, &region, &instance_id).await
 }
 
 /// What CloudWatch says of the use of IMDSv1 over the last `days` days.
-#[server(endpoint = "fleet/verify", input = GetUrl)]
+#[server(endpoint = "fleet/verify", input = GetUrl, output = TreeJson)]
 pub async fn verify_use(
     account: String,
     region: String,
@@ -77,7 +79,7 @@ pub async fn verify_use(
 }
 
 /// Reads the instance again, plans requiring tokens on it and asks AWS with `DryRun`. Changes nothing.
-#[server(endpoint = "fleet/plan-enforce", input = Json)]
+#[server(endpoint = "fleet/plan-enforce", input = Json, output = TreeJson)]
 pub async fn plan_enforce(
     account: String,
     region: String,
@@ -88,14 +90,14 @@ pub async fn plan_enforce(
 }
 
 /// Reads the instance again, plans putting back what change `change_id` sent and asks AWS with `DryRun`. Changes nothing.
-#[server(endpoint = "fleet/plan-restore", input = Json)]
+#[server(endpoint = "fleet/plan-restore", input = Json, output = TreeJson)]
 pub async fn plan_restore(change_id: i64) -> Result<PlanReport, ApiError> {
     Services::authorized(Permission::Change)?.plan_restore(change_id).await
 }
 
 /// Makes the planned change. The same `idempotency_key` twice is the same change. `plan` must be as it was shown; when the
 /// instance differs from it by now, nothing is sent and the change ends as `plan-outdated`.
-#[server(endpoint = "fleet/apply", input = Json)]
+#[server(endpoint = "fleet/apply", input = Json, output = TreeJson)]
 pub async fn apply_plan(
     plan: domain::change::Plan,
     reason: String,
@@ -105,31 +107,31 @@ pub async fn apply_plan(
 }
 
 /// A change as it stands.
-#[server(endpoint = "fleet/change", input = GetUrl)]
+#[server(endpoint = "fleet/change", input = GetUrl, output = TreeJson)]
 pub async fn change(id: i64) -> Result<domain::change::Change, ApiError> {
     Services::authorized(Permission::View)?.change(id).await
 }
 
 /// What enforcing IMDSv2 would do to a selection: instance keys as `account/region/id`, or all that match `q` when there are none.
-#[server(endpoint = "fleet/selection", input = Json)]
+#[server(endpoint = "fleet/selection", input = Json, output = TreeJson)]
 pub async fn preview_selection(q: String, keys: Vec<String>) -> Result<SelectionPreview, ApiError> {
     Services::authorized(Permission::View)?.preview(&q, &keys)
 }
 
 /// Every account-region as a source.
-#[server(endpoint = "accounts/list", input = GetUrl)]
+#[server(endpoint = "accounts/list", input = GetUrl, output = TreeJson)]
 pub async fn list_sources() -> Result<Vec<SourceRow>, ApiError> {
     Ok(Services::authorized(Permission::View)?.sources())
 }
 
 /// The active policy: its rules, their text and how many instances each fails.
-#[server(endpoint = "policy/report", input = GetUrl)]
+#[server(endpoint = "policy/report", input = GetUrl, output = TreeJson)]
 pub async fn policy_report() -> Result<wire::PolicyReport, ApiError> {
     Ok(Services::authorized(Permission::View)?.policy_report())
 }
 
 /// Entries of the audit log, newest first; `before_seq` 0 starts at the newest. `action` empty means any.
-#[server(endpoint = "audit/list", input = GetUrl)]
+#[server(endpoint = "audit/list", input = GetUrl, output = TreeJson)]
 pub async fn list_audit(
     text: String,
     action: String,

@@ -8,6 +8,7 @@
 pub mod api;
 pub mod format;
 pub mod paths;
+pub mod tree_json;
 
 #[cfg(feature = "csr")]
 mod browser;

@@ -10,6 +10,7 @@ use wasm_bindgen::JsCast;
 use crate::api::ApiError;
 use crate::browser;
 use crate::paths;
+use crate::tree_json;
 
 /// Moves of the fleet that come faster than this are shown as one.
 const CALM: Duration = Duration::from_secs(1);
@@ -97,7 +98,7 @@ fn open(live: Live, reopen: Duration) {
     });
     browser::listen(&source, "moved", move |event| {
         let Ok(event) = event.dyn_into::<web_sys::MessageEvent>() else { return };
-        let Some(moved) = event.data().as_string().and_then(|text| serde_json::from_str::<Moved>(&text).ok())
+        let Some(moved) = event.data().as_string().and_then(|text| tree_json::read(text.as_bytes()).ok())
         else {
             return;
         };

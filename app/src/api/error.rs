@@ -1,8 +1,9 @@
 //! What a server function can answer instead of its result; carries nothing internal.
 
-use leptos::server_fn::codec::JsonEncoding;
 use leptos::server_fn::error::{FromServerFnError, ServerFnErrorErr};
 use serde::{Deserialize, Serialize};
+
+use crate::tree_json::TreeEncoding;
 
 /// The error of every server function. Each variant has one HTTP status.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -56,7 +57,7 @@ impl ApiError {
 }
 
 impl FromServerFnError for ApiError {
-    type Encoder = JsonEncoding;
+    type Encoder = TreeEncoding;
 
     fn from_server_fn_error(error: ServerFnErrorErr) -> ApiError {
         match error {

@@ -28,7 +28,7 @@ use crate::query_field::Search;
 use crate::reading::{Reading, effect, on_change};
 use crate::router::{Router, Trace};
 use crate::shell::Sources;
-use crate::ui::{Button, Dialog, Empty, Heading, Kind, Time, Toasts, copy_text};
+use crate::ui::{Button, Dialog, Empty, Heading, Kind, Time, Toasts};
 
 /// The URL follows the typing after this pause; browsers limit how often it may change, the rows do not wait for it.
 const URL_PAUSE: Duration = Duration::from_millis(200);
@@ -55,11 +55,13 @@ pub(crate) fn Fleet() -> AnyView {
         },
     );
     let compact = RwSignal::new(browser::stored("density").as_deref() == Some("compact"));
+    let widths = RwSignal::new(browser::stored("widths").unwrap_or_default());
+    effect(move || browser::store("widths", &widths.get()));
     let router: Router = expect_context();
     let open = Callback::new(move |row: Arc<ListRow>| {
         router.go_to(&paths::instance(&row.account, &row.region, &row.instance_id), Trace::New);
     });
-    let table = Table { rows, columns, sort, selection, compact, open };
+    let table = Table { rows, columns, widths, sort, selection, compact, open };
 
     let summary = move || sources.value.reading(|rows| rows.map(|rows| total(rows)));
     let state_line = move || summary().as_ref().map_or_else(|| "Counting…".into(), sentence);
@@ -72,7 +74,8 @@ pub(crate) fn Fleet() -> AnyView {
         .into_any()
     };
     let problem = move || {
-        rows.error.get().filter(|error| !matches!(error, ApiError::BadQuery { .. })).map(|error| {
+        // The banner above every page says already that there is no server.
+        rows.error.get().filter(|error| *error != ApiError::Offline).map(|error| {
             let instead = if rows.state.reading_untracked(Option::is_some) {
                 "Shown below are the last rows."
             } else {
@@ -175,57 +178,73 @@ fn Toolbar(table: Table) -> AnyView {
         browser::store("density", if compact.get_untracked() { "compact" } else { "normal" });
     };
     let export = move |export: Export| {
-        let href = move || {
-            paths::fleet_export(export, &search.usable().unwrap_or_default(), &sort.get().to_string())
-        };
+        let href = move || search.usable().map(|q| paths::fleet_export(export, &q, &sort.get().to_string()));
+        let mistaken = move || search.usable().is_none();
         let label = match export {
             Export::Csv => "CSV",
             Export::Json => "JSON",
         };
-        view! { <a class="btn small" href=href download="">{label}</a> }
+        // A link without an address takes no focus by itself, and the reason would reach nobody.
+        view! {
+            <a
+                class="btn small"
+                role="link"
+                tabindex="0"
+                href=href
+                download=""
+                aria-disabled=move || mistaken().then_some("true")
+                title=move || mistaken().then(|| "The query has a mistake.".to_owned())
+            >
+                {label}
+            </a>
+        }
+        .into_any()
     };
-    let copy_disabled = Signal::derive(move || match selection.0.get() {
-        Selected::AllMatching => Some("All that match are selected: export them instead.".to_owned()),
-        Selected::Keys(keys) if keys.is_empty() => Some("Nothing is selected.".to_owned()),
-        Selected::Keys(_) => None,
-    });
-    let copy_ids = move || {
-        let keys = selection.keys();
-        let ids: Vec<&str> = keys.iter().filter_map(|key| key.rsplit('/').next()).collect();
-        copy_text(toasts, ids.join("\n"), "instance ids");
-    };
+    let copy_disabled = Signal::derive(move || selection.copy_disabled(matched()));
     let none = Signal::derive(move || (selected() == 0).then(|| "Nothing is selected.".to_owned()));
-    let all_label = Signal::derive(move || joined(&["Select all ", &format::count(matched()), " matching"]));
+    let all_label = Signal::derive(move || match rows.state.get() {
+        Some(state) if rows.doubt.reading(Option::is_none) => {
+            joined(&["Select all ", &format::count(state.matched), " matching"])
+        }
+        Some(_) | None => "Select all matching".to_owned(),
+    });
     let preview_label =
         Signal::derive(move || joined(&["Preview enforcing on ", &format::count(selected()), "…"]));
-    let no_match = Signal::derive(move || (matched() == 0).then(|| "No instance matches.".to_owned()));
+    let no_match = Signal::derive(move || {
+        rows.doubt.get().or_else(|| match rows.state.get() {
+            None => Some("The list is being read.".to_owned()),
+            Some(state) => (state.matched == 0).then(|| "No instance matches.".to_owned()),
+        })
+    });
     view! {
         <div class="toolbar">
-            <Button label=all_label disabled_reason=no_match on_press=move || selection.select_all_matching() />
-            <Button label="Clear selection" disabled_reason=none on_press=move || selection.clear() />
-            <Button label="Copy ids" disabled_reason=copy_disabled on_press=copy_ids />
-            <Button label=preview_label kind=Kind::Primary disabled_reason=none on_press=move || previewing.set(true) />
-            <span class="push">
+            <div class="strip">
+                <Button label=all_label disabled_reason=no_match on_press=move || selection.select_all_matching() />
+                <Button label="Clear selection" disabled_reason=none on_press=move || selection.clear() />
+                <Button label="Copy ids" disabled_reason=copy_disabled on_press=move || selection.copy_ids(rows, toasts) />
+                <Button label=preview_label kind=Kind::Primary disabled_reason=none on_press=move || previewing.set(true) />
+            </div>
+            <div class="view">
                 <span class="mut">"Export"</span>
                 {export(Export::Csv)}
                 {export(Export::Json)}
-            </span>
-            <button type="button" class="btn small" aria-pressed=move || compact.get().to_string() on:click=density>
-                "Compact"
-            </button>
-            <details class="menu">
-                <summary class="btn small">"Columns"</summary>
-                <fieldset class="menu-body">
-                    <legend class="sr">"Columns to show"</legend>
-                    {choices}
-                </fieldset>
-            </details>
+                <button type="button" class="btn small" aria-pressed=move || compact.get().to_string() on:click=density>
+                    "Compact"
+                </button>
+                <details class="menu">
+                    <summary class="btn small">"Columns"</summary>
+                    <fieldset class="menu-body">
+                        <legend class="sr">"Columns to show"</legend>
+                        {choices}
+                    </fieldset>
+                </details>
+            </div>
         </div>
         <Dialog
             open=previewing
             id="preview-title"
             title="What enforcing IMDSv2 would do"
-            content=move || preview::preview(search.usable_untracked().unwrap_or_default(), selection)
+            content=move || preview::preview(rows.asked().0, selection)
         />
     }
     .into_any()
@@ -235,11 +254,23 @@ fn Toolbar(table: Table) -> AnyView {
 #[component]
 fn NoRows(rows: Rows) -> AnyView {
     let search: Search = expect_context();
+    let clear =
+        move || view! { <Button label="Clear the filter" on_press=move || search.text.set(String::new()) /> };
     let content = move || {
-        let state = rows.state.get()?;
-        if state.matched > 0 {
+        let state = rows.state.get();
+        if state.is_some_and(|state| state.matched > 0) {
             return None;
         }
+        let mistaken = search.usable().is_none();
+        if let Some(doubt) = rows.doubt.get() {
+            let text = if mistaken {
+                "Nothing is listed until it is mended: the field above says where it is."
+            } else {
+                "There are no rows of before to show."
+            };
+            return Some(view! { <Empty title=doubt text>{mistaken.then(clear)}</Empty> });
+        }
+        let state = state?;
         Some(if state.total == 0 {
             view! {
                 <Empty title="No instances" text="No account and region that was read has an instance, or none has been read yet.">
@@ -249,7 +280,7 @@ fn NoRows(rows: Rows) -> AnyView {
         } else {
             view! {
                 <Empty title="No instance matches" text=joined(&["None of ", &format::counted(state.total, "instance"), " matches the filter."])>
-                    <Button label="Clear the filter" on_press=move || search.text.set(String::new()) />
+                    {clear()}
                 </Empty>
             }
         })
@@ -263,6 +294,14 @@ fn FootRow(table: Table) -> AnyView {
     let counts = move || {
         rows.state.get().map(|state| {
             let selected = selection.count(state.matched);
+            if let Some(doubt) = rows.doubt.get() {
+                return joined(&[
+                    &doubt,
+                    if state.matched > 0 { " The rows are those of before · " } else { " " },
+                    &format::count(selected),
+                    " selected",
+                ]);
+            }
             joined(&[
                 &format::count(state.matched),
                 " of ",

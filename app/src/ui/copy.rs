@@ -24,12 +24,9 @@ pub(crate) fn CopyButton(
 }
 
 /// Copies `text` and reports it.
-pub(crate) fn copy_text(toasts: Toasts, text: String, what: &'static str) {
+pub(crate) fn copy_text(toasts: Toasts, text: String, what: &str) {
+    let done = joined(&["Copied: ", what, "."]);
     browser::copy(&text, move |copied| {
-        toasts.say(if copied {
-            joined(&["Copied: ", what, "."])
-        } else {
-            "The browser did not allow copying.".into()
-        });
+        toasts.say(if copied { done } else { "The browser did not allow copying.".into() });
     });
 }

@@ -4,6 +4,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+/// The list of instances: wrong queries, copying, column widths, narrow windows, and each state that it can be in.
+mod fleet;
 /// Finding, reading, enforcing, and the record of it.
 mod journey;
 /// axe-core, the content security policy and screenshots on every page.

@@ -3,7 +3,9 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use fantoccini::actions::{InputSource, KeyAction, KeyActions};
+use fantoccini::actions::{
+    InputSource, KeyAction, KeyActions, MOUSE_BUTTON_LEFT, MouseActions, PointerAction,
+};
 use fantoccini::elements::Element;
 use fantoccini::key::Key;
 use fantoccini::wd::WebDriverCompatibleCommand;
@@ -31,7 +33,7 @@ pub(crate) struct Tab {
 const BY_ROLE: &str = r#"
 const [role, name] = arguments;
 const roles = {
-  button: 'button,[role=button]', link: 'a[href]', heading: 'h1,h2,h3', textbox: 'input:not([type=checkbox]):not([type=search]),textarea',
+  button: 'button,[role=button]', link: 'a[href],[role=link]', heading: 'h1,h2,h3', textbox: 'input:not([type=checkbox]):not([type=search]),textarea',
   combobox: '[role=combobox]', checkbox: 'input[type=checkbox]', row: '[role=row],tr', dialog: 'dialog[open]', option: '[role=option]',
 };
 const text = (element) => {
@@ -108,6 +110,40 @@ impl Tab {
         };
         let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": value }] });
         self.devtools("Emulation.setEmulatedMedia", features).await;
+    }
+
+    /// Leaves requests whose address matches `pattern` without an answer.
+    pub(crate) async fn hold(&self, pattern: &str) {
+        self.devtools("Fetch.enable", json!({ "patterns": [{ "urlPattern": pattern }] })).await;
+    }
+
+    /// Lets requests through again.
+    pub(crate) async fn release(&self) {
+        self.devtools("Fetch.disable", json!({})).await;
+    }
+
+    /// What was copied last.
+    pub(crate) async fn clipboard(&self) -> String {
+        // What is not granted here is refused from now on.
+        let granted = ["clipboardReadWrite", "clipboardSanitizedWrite"];
+        self.devtools("Browser.grantPermissions", json!({ "permissions": granted })).await;
+        let read = json!({ "expression": "navigator.clipboard.readText()", "awaitPromise": true });
+        let answer = self.devtools("Runtime.evaluate", read).await;
+        answer["result"]["value"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no text was copied: {answer}"))
+            .to_owned()
+    }
+
+    /// Drags an element sideways.
+    pub(crate) async fn drag(&self, element: Element, by: i64) {
+        let moved = Some(Duration::from_millis(100));
+        let mouse = MouseActions::new("mouse".into())
+            .then(PointerAction::MoveToElement { element, duration: None, x: 0.0, y: 0.0 })
+            .then(PointerAction::Down { button: MOUSE_BUTTON_LEFT })
+            .then(PointerAction::MoveBy { duration: moved, x: by as f64, y: 0.0 })
+            .then(PointerAction::Up { button: MOUSE_BUTTON_LEFT });
+        self.client.perform_actions(mouse).await.expect("the pointer moves");
     }
 
     async fn devtools(&self, command: &str, parameters: Value) -> Value {

@@ -54,18 +54,40 @@ pub(crate) fn toggled(columns: &[Column], column: Column) -> Vec<Column> {
     shown
 }
 
+/// The narrowest and the widest that a column can be made, in pixels.
+pub(crate) const NARROWEST: i32 = 48;
+pub(crate) const WIDEST: i32 = 900;
+
+/// The width that was chosen for the column among `widths`, such as `name:300,region:96`.
+pub(crate) fn chosen(widths: &str, column: Column) -> Option<i32> {
+    let width = widths.split(',').find_map(|one| one.strip_prefix(column.as_str())?.strip_prefix(':'))?;
+    Some(width.parse::<i32>().ok()?.clamp(NARROWEST, WIDEST))
+}
+
+/// The widths with the column's changed, to automatic where there is none.
+pub(crate) fn resized(widths: &str, column: Column, width: Option<i32>) -> String {
+    let name = joined(&[column.as_str(), ":"]);
+    let mut kept: Vec<&str> =
+        widths.split(',').filter(|one| !one.is_empty() && !one.starts_with(&name)).collect();
+    let chosen = width.map(|width| joined(&[&name, &width.clamp(NARROWEST, WIDEST).to_string()]));
+    kept.extend(chosen.as_deref());
+    kept.join(",")
+}
+
 /// The grid's column template, behind the column of check boxes, and its least width.
-pub(crate) fn template(columns: &[Column]) -> (String, String) {
+pub(crate) fn template(columns: &[Column], widths: &str) -> (String, String) {
     let mut template = String::from("40px");
     let mut least = 40;
     for column in columns {
-        let (width, share) = width(*column);
+        let (automatic, share) = width(*column);
+        let chosen = chosen(widths, *column);
+        let width = chosen.unwrap_or(automatic);
         least += width;
-        template.push_str(" minmax(");
-        template.push_str(&width.to_string());
-        template.push_str("px,");
-        template.push_str(&share.to_string());
-        template.push_str("fr)");
+        let width = joined(&[&width.to_string(), "px"]);
+        template.push_str(&match chosen {
+            Some(_) => joined(&[" ", &width]),
+            None => joined(&[" minmax(", &width, ",", &share.to_string(), "fr)"]),
+        });
     }
     (template, joined(&[&least.to_string(), "px"]))
 }
@@ -94,8 +116,13 @@ pub(crate) fn class(column: Column) -> &'static str {
     }
 }
 
+/// The least width in pixels of a column whose width was not chosen.
+pub(crate) fn least(column: Column) -> i32 {
+    width(column).0
+}
+
 /// The least width in pixels, and the share of what is left over.
-fn width(column: Column) -> (u32, u32) {
+fn width(column: Column) -> (i32, i32) {
     match column {
         Column::Name | Column::InstanceId => (220, 4),
         Column::Verdict => (232, 3),
@@ -172,8 +199,25 @@ mod tests {
 
     #[test]
     fn the_template_has_a_least_width() {
-        let (template, least) = template(&[Column::Name, Column::HopLimit]);
-        assert_eq!(template, "40px minmax(220px,4fr) minmax(76px,1fr)");
+        let columns = [Column::Name, Column::HopLimit];
+        let (automatic, least) = template(&columns, "");
+        assert_eq!(automatic, "40px minmax(220px,4fr) minmax(76px,1fr)");
         assert_eq!(least, "336px");
+        let (chosen, least) = template(&columns, "name:300,hop:nonsense");
+        assert_eq!(chosen, "40px 300px minmax(76px,1fr)");
+        assert_eq!(least, "416px");
+    }
+
+    #[test]
+    fn a_width_is_chosen_within_bounds_and_given_up_again() {
+        let widths = resized("", Column::Name, Some(300));
+        let widths = resized(&widths, Column::Region, Some(-7));
+        assert_eq!(widths, "name:300,region:48");
+        let widths = resized(&widths, Column::Name, Some(5_000));
+        assert_eq!(widths, "region:48,name:900");
+        assert_eq!(chosen(&widths, Column::Region), Some(48));
+        assert_eq!(chosen(&widths, Column::Verdict), None);
+        assert_eq!(chosen("name:9999", Column::Name), Some(900));
+        assert_eq!(resized(&widths, Column::Region, None), "name:900");
     }
 }

@@ -33,6 +33,8 @@ pub(crate) struct Rows {
     /// `None` until the first answer.
     pub(crate) state: RwSignal<Option<ListState>>,
     pub(crate) error: RwSignal<Option<ApiError>>,
+    /// Why what is shown is not the answer to the query; `None` while it is, or is about to be.
+    pub(crate) doubt: Signal<Option<String>>,
     /// Counts the answers to new questions, after which the list starts at its top again.
     pub(crate) restarted: RwSignal<u32>,
     /// The rows in sight; the table sets it.
@@ -47,10 +49,10 @@ pub(crate) struct Rows {
 struct Question {
     q: String,
     sort: String,
-    /// Grows with each question and each refresh; an answer to another number is dropped.
+    /// Grows with each question and each refresh; an answer to another number is dropped. 0 before the first question.
     number: u32,
-    /// The answers shown are to an earlier question.
-    pending: bool,
+    /// The rows shown answer it, and not an earlier one.
+    answered: bool,
     /// The view that the windows shown were answered from.
     revision: i64,
 }
@@ -59,9 +61,18 @@ impl Rows {
     /// Follows `q` and `sort`; asks nothing while `q` is `None` (it cannot be parsed).
     pub(crate) fn new(q: Memo<Option<String>>, sort: RwSignal<Sort>) -> Rows {
         let live = expect_context::<Live>();
+        let error = RwSignal::new(None::<ApiError>);
+        let doubt = move || {
+            if q.reading(Option::is_none) {
+                Some("The query has a mistake.".to_owned())
+            } else {
+                error.reading(Option::is_some).then(|| "The list cannot be read.".to_owned())
+            }
+        };
         let rows = Rows {
             state: RwSignal::new(None),
-            error: RwSignal::new(None),
+            error,
+            doubt: Signal::derive(doubt),
             restarted: RwSignal::new(0),
             in_sight: RwSignal::new((0, 0)),
             windows: RwSignal::new(BTreeMap::new()),
@@ -77,7 +88,7 @@ impl Rows {
         });
         effect(move || {
             rows.in_sight.track();
-            if !rows.question.with_value(|question| question.pending) {
+            if rows.question.with_value(|question| question.answered) {
                 rows.fetch_missing();
             }
         });
@@ -96,12 +107,21 @@ impl Rows {
         untrack(|| self.row(index))
     }
 
+    /// The query and the order that were asked for last; never a query with a mistake.
+    pub(crate) fn asked(self) -> (String, String) {
+        let Question { q, sort, .. } = self.question.get_value();
+        (q, sort)
+    }
+
     /// Asks for what is in sight again, and shows what was there until the answer is.
     pub(crate) fn refresh(self) {
+        let Question { number, answered, .. } = self.question.get_value();
+        if number == 0 {
+            return;
+        }
         self.stop();
         self.question.update_value(|question| question.number += 1);
-        let pending = self.question.with_value(|question| question.pending);
-        for window in if pending { 0..1 } else { self.needed() } {
+        for window in if answered { self.needed() } else { 0..1 } {
             self.fetch(window);
         }
     }
@@ -112,7 +132,7 @@ impl Rows {
             question.q = q;
             question.sort = sort;
             question.number += 1;
-            question.pending = true;
+            question.answered = false;
         });
         self.fetch(0);
     }
@@ -164,9 +184,9 @@ impl Rows {
     }
 
     fn take(self, window: u32, page: ListPage) {
-        let Question { pending, revision, .. } = self.question.get_value();
+        let Question { answered, revision, .. } = self.question.get_value();
         self.question.update_value(|question| {
-            question.pending = false;
+            question.answered = true;
             question.revision = page.revision;
         });
         let state = ListState { total: page.total, matched: page.matched, as_of: page.as_of };
@@ -178,7 +198,7 @@ impl Rows {
         }
         let needed = self.needed();
         self.windows.update(|windows| {
-            if pending {
+            if !answered {
                 windows.clear();
             } else if page.revision != revision {
                 // Rows may have moved between windows: those out of sight are fetched again when they are scrolled to.
@@ -191,7 +211,7 @@ impl Rows {
                 windows.remove(&farthest);
             }
         });
-        if pending {
+        if !answered {
             self.restarted.update(|count| *count += 1);
         }
         self.fetch_missing();

@@ -2,10 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use crate::format::joined;
-use crate::reading::Reading;
-use domain::wire::ListRow;
+use domain::wire::{ListRow, MAX_LIST_LIMIT};
 use leptos::prelude::*;
+
+use super::rows::Rows;
+use crate::api;
+use crate::fetched::spawn;
+use crate::format::{self, joined};
+use crate::reading::Reading;
+use crate::ui::{Toasts, copy_text};
+
+/// More ids than this are not copied: browsers let a page write to the clipboard for a few seconds after a press.
+const COPIED_AT_MOST: u32 = 10_000;
 
 /// The name of a row in a selection: `account/region/id`.
 pub(crate) fn key(row: &ListRow) -> String {
@@ -62,11 +70,69 @@ impl Selection {
         })
     }
 
+    /// Why the ids of what is selected cannot be copied, when `matched` match.
+    pub(crate) fn copy_disabled(self, matched: u32) -> Option<String> {
+        match self.count(matched) {
+            0 => Some("Nothing is selected.".into()),
+            1..=COPIED_AT_MOST => None,
+            _ => Some(joined(&[
+                "More than ",
+                &format::count(COPIED_AT_MOST),
+                " are selected: export them instead.",
+            ])),
+        }
+    }
+
+    /// Copies the ids of what is selected; those of all that match are read from the server first.
+    pub(crate) fn copy_ids(self, rows: Rows, toasts: Toasts) {
+        match self.0.get_untracked() {
+            Selected::Keys(keys) => {
+                copy(
+                    toasts,
+                    keys.iter().filter_map(|key| Some(key.rsplit_once('/')?.1.to_owned())).collect(),
+                );
+            }
+            Selected::AllMatching => {
+                let (q, sort) = rows.asked();
+                spawn(Box::pin(async move {
+                    match matching_ids(q, sort).await {
+                        Ok(ids) => copy(toasts, ids),
+                        Err(why) => toasts.say(joined(&["Nothing was copied. ", &why])),
+                    }
+                }));
+            }
+        }
+    }
+
     /// The keys as the server takes them: none means all that match.
     pub(crate) fn keys(self) -> Vec<String> {
         self.0.reading_untracked(|selected| match selected {
             Selected::Keys(keys) => keys.iter().cloned().collect(),
             Selected::AllMatching => Vec::new(),
         })
+    }
+}
+
+fn copy(toasts: Toasts, ids: Vec<String>) {
+    let what = format::counted(ids.len() as u32, "instance id");
+    copy_text(toasts, ids.join("\n"), &what);
+}
+
+/// The ids of all that match, of one revision of the fleet; or why there are none.
+async fn matching_ids(q: String, sort: String) -> Result<Vec<String>, String> {
+    let mut ids = Vec::new();
+    let mut revision = None;
+    loop {
+        let page = api::list_instances(q.clone(), sort.clone(), ids.len() as u32, MAX_LIST_LIMIT)
+            .await
+            .map_err(|error| error.to_string())?;
+        // Pages of two revisions could lack an instance that moved between them.
+        if *revision.get_or_insert(page.revision) != page.revision {
+            return Err("The fleet changed meanwhile: copy again.".into());
+        }
+        ids.extend(page.rows.into_iter().map(|row| row.instance_id));
+        if ids.len() >= page.matched as usize {
+            return Ok(ids);
+        }
     }
 }

@@ -20,6 +20,9 @@ use crate::ui::window::Viewport;
 const HEADER: u32 = 34;
 const ROW: u32 = 42;
 const ROW_COMPACT: u32 = 30;
+/// The width of the handle at a column's edge, and what an arrow key changes the column's by.
+const GRIP: i32 = 12;
+const STEP: i32 = 16;
 /// Rows of grey bars while it is not known how many there are.
 const SKELETON_ROWS: u32 = 12;
 
@@ -28,6 +31,8 @@ const SKELETON_ROWS: u32 = 12;
 pub(crate) struct Table {
     pub(crate) rows: Rows,
     pub(crate) columns: RwSignal<Vec<Column>>,
+    /// The widths that were chosen, as [`columns::resized`] writes them.
+    pub(crate) widths: RwSignal<String>,
     pub(crate) sort: RwSignal<Sort>,
     pub(crate) selection: Selection,
     pub(crate) compact: RwSignal<bool>,
@@ -36,11 +41,15 @@ pub(crate) struct Table {
 
 #[component]
 pub(crate) fn FleetTable(table: Table) -> AnyView {
-    let Table { rows, columns, selection, compact, open, .. } = table;
+    let Table { rows, columns, widths, selection, compact, open, .. } = table;
     let scroller = NodeRef::<html::Div>::new();
     let viewport = RwSignal::new(Viewport { top: 0, height: 600, row: ROW });
     let active = RwSignal::new(None::<u32>);
-    let count = move || rows.state.get().map_or(SKELETON_ROWS, |state| state.matched);
+    let in_doubt = move || rows.doubt.reading(Option::is_some);
+    let count = move || {
+        let unknown = if in_doubt() { 0 } else { SKELETON_ROWS };
+        rows.state.get().map_or(unknown, |state| state.matched)
+    };
     let row_height = move || if compact.get() { ROW_COMPACT } else { ROW };
 
     effect(move || {
@@ -115,19 +124,21 @@ pub(crate) fn FleetTable(table: Table) -> AnyView {
         event.prevent_default();
     };
 
-    let template = move || columns.reading(|columns| columns::template(columns));
+    let template =
+        move || columns.reading(|columns| widths.reading(|widths| columns::template(columns, widths)));
     let header = move || columns.get().into_iter().map(|column| header_cell(table, column)).collect_view();
     view! {
         <div
             node_ref=scroller
             class="grid"
+            class:doubtful=in_doubt
             role="grid"
             tabindex="0"
             aria-label="Instances"
             aria-multiselectable="true"
             aria-rowcount=move || (count() + 1).to_string()
             aria-colcount=move || (columns.reading(Vec::len) + 1).to_string()
-            aria-busy=move || rows.state.reading(Option::is_none).then_some("true")
+            aria-busy=move || (rows.state.reading(Option::is_none) && !in_doubt()).then_some("true")
             aria-activedescendant=move || active.get().map(row_id)
             hidden=move || count() == 0
             style=("--columns", move || template().0)
@@ -181,9 +192,66 @@ fn header_cell(table: Table, column: Column) -> AnyView {
                 {columns::label(column)}
                 <span aria-hidden="true" class="arrow">{arrow}</span>
             </button>
+            {grip(table.widths, column)}
         </div>
     }
     .into_any()
+}
+
+/// The edge of a header cell, which sets the column's width: dragged, with the arrow keys, or back to automatic with
+/// Enter or a double click.
+fn grip(widths: RwSignal<String>, column: Column) -> AnyView {
+    let chosen = move || widths.reading(|widths| columns::chosen(widths, column));
+    let resize =
+        move |width: Option<i32>| widths.update(|widths| *widths = columns::resized(widths, column, width));
+    let keydown = move |event: web_sys::KeyboardEvent| {
+        let width = match event.key().as_str() {
+            "ArrowLeft" => Some(cell_width(&event) - STEP),
+            "ArrowRight" => Some(cell_width(&event) + STEP),
+            "Enter" => None,
+            _ => return,
+        };
+        event.prevent_default();
+        resize(width);
+    };
+    let pointerdown = |event: web_sys::PointerEvent| {
+        if let Some(grip) = target(&event) {
+            // Fails only where the pointer is gone already.
+            let _ = grip.set_pointer_capture(event.pointer_id());
+        }
+    };
+    let pointermove = move |event: web_sys::PointerEvent| {
+        if event.buttons() == 1 {
+            resize(Some(cell_width(&event) + event.offset_x() - GRIP / 2));
+        }
+    };
+    view! {
+        <div
+            role="separator"
+            class="grip"
+            tabindex="0"
+            aria-orientation="vertical"
+            aria-label=joined(&["Width of ", columns::label(column)])
+            aria-valuemin=columns::NARROWEST.to_string()
+            aria-valuemax=columns::WIDEST.to_string()
+            aria-valuenow=move || chosen().unwrap_or_else(|| columns::least(column)).to_string()
+            aria-valuetext=move || chosen().is_none().then_some("automatic")
+            on:keydown=keydown
+            on:pointerdown=pointerdown
+            on:pointermove=pointermove
+            on:dblclick=move |_| resize(None)
+        ></div>
+    }
+    .into_any()
+}
+
+fn target(event: &web_sys::Event) -> Option<web_sys::Element> {
+    event.target()?.dyn_into().ok()
+}
+
+/// The width of the header cell whose grip the event is at.
+fn cell_width(event: &web_sys::Event) -> i32 {
+    target(event).and_then(|grip| grip.parent_element()).map_or(0, |cell| cell.client_width())
 }
 
 fn grid_row(table: Table, index: u32, active: RwSignal<Option<u32>>) -> AnyView {
