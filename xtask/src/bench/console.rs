@@ -92,7 +92,8 @@ pub(super) fn rows(binary: &Path) -> Result<Vec<Row>> {
     let mut rows = vec![
         row("median", "ms", at(50)),
         row("99th percentile", "ms", at(99)),
-        row("resident memory", "MB", resident_bytes(held.id())? / 1e6),
+        row("resident memory", "MB", memory(held.id(), "VmRSS")? / 1e6),
+        row("resident memory at its peak, while a copy replaces another", "MB", memory(held.id(), "VmHWM")? / 1e6),
     ];
     rows.extend(page::rows(&address, INSTANCES)?);
     Ok(rows)
@@ -150,13 +151,14 @@ fn encoded(text: &str) -> String {
         .collect()
 }
 
-/// The resident set of the program that `holder` started.
-fn resident_bytes(holder: u32) -> Result<f64> {
+/// A figure of the program that `holder` started, in bytes, by its name in `/proc/PID/status`.
+fn memory(holder: u32, name: &str) -> Result<f64> {
     let children = std::fs::read_to_string(format!("/proc/{holder}/task/{holder}/children"))?;
     let process = children.split_whitespace().next().context("the console has ended")?;
     let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-    let kilobytes: f64 = line.split_whitespace().next().context("no figure")?.parse()?;
+    let figure = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    let kilobytes = figure.and_then(|text| text.split_whitespace().next());
+    let kilobytes: f64 = kilobytes.with_context(|| format!("there is no {name}"))?.parse()?;
     Ok(kilobytes * 1024.0)
 }
 
