@@ -166,7 +166,12 @@ fn entry_view(entry: &AuditEntry) -> AnyView {
         AuditAction::EnforceRequested | AuditAction::RestoreRequested => Tone::Info,
         AuditAction::ChangeApplied => Tone::Ok,
         AuditAction::ChangeFailed => Tone::Bad,
-        AuditAction::ChangeRefused => Tone::Warn,
+        AuditAction::ChangeRefused | AuditAction::SignInFailed | AuditAction::Denied => Tone::Warn,
+        AuditAction::SignIn
+        | AuditAction::SignOut
+        | AuditAction::SessionRevoked
+        | AuditAction::TokenMade
+        | AuditAction::TokenRevoked => Tone::Quiet,
     };
     let href = paths::instance(&record.account, &record.region, &record.instance_id);
     let differences = record

@@ -1,4 +1,4 @@
-//! The audit log's entries: who did what to which instance, why, under which policy, and what came of it.
+//! The audit log's entries: who did what from where, to which instance, why, under which policy, and what came of it.
 
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -19,15 +19,36 @@ pub enum AuditAction {
     ChangeFailed,
     /// The change was refused before anything was sent.
     ChangeRefused,
+    /// Somebody signed in.
+    SignIn,
+    /// Somebody tried to sign in and was not let in.
+    SignInFailed,
+    /// Somebody ended their own session.
+    SignOut,
+    /// A session was ended from another one, by its owner or an administrator.
+    SessionRevoked,
+    /// A personal access token was made.
+    TokenMade,
+    /// A personal access token was taken back.
+    TokenRevoked,
+    /// A request was refused because no grant allows it.
+    Denied,
 }
 
 impl AuditAction {
-    pub const ALL: [AuditAction; 5] = [
+    pub const ALL: [AuditAction; 12] = [
         AuditAction::EnforceRequested,
         AuditAction::RestoreRequested,
         AuditAction::ChangeApplied,
         AuditAction::ChangeFailed,
         AuditAction::ChangeRefused,
+        AuditAction::SignIn,
+        AuditAction::SignInFailed,
+        AuditAction::SignOut,
+        AuditAction::SessionRevoked,
+        AuditAction::TokenMade,
+        AuditAction::TokenRevoked,
+        AuditAction::Denied,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -37,6 +58,13 @@ impl AuditAction {
             AuditAction::ChangeApplied => "change-applied",
             AuditAction::ChangeFailed => "change-failed",
             AuditAction::ChangeRefused => "change-refused",
+            AuditAction::SignIn => "sign-in",
+            AuditAction::SignInFailed => "sign-in-failed",
+            AuditAction::SignOut => "sign-out",
+            AuditAction::SessionRevoked => "session-revoked",
+            AuditAction::TokenMade => "token-made",
+            AuditAction::TokenRevoked => "token-revoked",
+            AuditAction::Denied => "denied",
         }
     }
 
@@ -51,15 +79,25 @@ impl AuditAction {
             AuditAction::ChangeApplied => "Change applied",
             AuditAction::ChangeFailed => "Change failed",
             AuditAction::ChangeRefused => "Change refused",
+            AuditAction::SignIn => "Sign-in",
+            AuditAction::SignInFailed => "Sign-in failed",
+            AuditAction::SignOut => "Sign-out",
+            AuditAction::SessionRevoked => "Session revoked",
+            AuditAction::TokenMade => "Token made",
+            AuditAction::TokenRevoked => "Token revoked",
+            AuditAction::Denied => "Denied",
         }
     }
 }
 
-/// What is written for one entry; the store adds the sequence number.
+/// What is written for one entry; the store adds the sequence number. What concerns no instance leaves `account`, `region`
+/// and `instance_id` empty.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewAuditEntry {
     pub at: Timestamp,
     pub actor: String,
+    /// Where the actor called from; empty where nobody called.
+    pub address: String,
     pub action: AuditAction,
     pub account: String,
     pub region: String,
@@ -85,7 +123,7 @@ pub struct AuditEntry {
 /// Which entries are asked for; empty text means any.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditFilter {
-    /// A substring of actor, reason, instance id, account, request id or detail.
+    /// A substring of actor, address, reason, instance id, account, request id or detail.
     pub text: String,
     pub action: Option<AuditAction>,
     pub account: String,
@@ -96,4 +134,17 @@ pub struct AuditFilter {
     pub before_seq: Option<i64>,
     /// At most this many entries, 1 to 1,000.
     pub limit: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_action_has_one_name_wherever_it_is_written() {
+        for action in AuditAction::ALL {
+            assert_eq!(serde_json::to_value(action).unwrap(), action.as_str());
+            assert_eq!(AuditAction::parse(action.as_str()), Some(action));
+        }
+    }
 }

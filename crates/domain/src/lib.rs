@@ -1,5 +1,6 @@
 //! Types and pure decisions of Tollgate, shared by the browser and the server; nothing in here does I/O or reads a clock.
 
+pub mod access;
 pub mod audit;
 pub mod change;
 pub mod evidence;

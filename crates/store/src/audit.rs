@@ -13,7 +13,7 @@ const MAX_LIMIT: u32 = 1_000;
 
 /// By name: with `*`, a statement that Postgres has prepared would fail once a newer version adds a column.
 const COLUMNS: &str = "seq, at, actor, action, account, region, instance_id, change_id, reason, policy_revision, \
-                       differences, aws_request_id, detail";
+                       differences, aws_request_id, detail, address";
 
 impl Store {
     /// Appends an entry and answers its sequence number.
@@ -48,8 +48,8 @@ pub(crate) async fn insert_audit(
     let seq = Counter::Audit.next(&mut *tx).await?;
     sqlx::query(
         "INSERT INTO audit (seq, at, actor, action, account, region, instance_id, change_id, reason, policy_revision,
-            differences, aws_request_id, detail, search_text)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+            differences, aws_request_id, detail, address, search_text)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
     )
     .bind(seq)
     .bind(entry.at.as_millisecond())
@@ -64,6 +64,7 @@ pub(crate) async fn insert_audit(
     .bind(to_json("differences", &entry.differences)?)
     .bind(clean_option(entry.aws_request_id.as_deref()))
     .bind(clean(&entry.detail))
+    .bind(clean(&entry.address))
     .bind(search_text(entry))
     .execute(tx)
     .await?;
@@ -74,6 +75,7 @@ pub(crate) async fn insert_audit(
 fn search_text(entry: &NewAuditEntry) -> String {
     let fields = [
         entry.actor.as_str(),
+        &entry.address,
         &entry.reason,
         &entry.instance_id,
         &entry.account,
@@ -161,6 +163,7 @@ fn audit_entry(row: &AnyRow) -> Result<AuditEntry, StoreError> {
         entry: NewAuditEntry {
             at: timestamp(row, "at")?,
             actor: row.try_get("actor")?,
+            address: row.try_get("address")?,
             action: parsed(row, "action", AuditAction::parse)?,
             account: row.try_get("account")?,
             region: row.try_get("region")?,

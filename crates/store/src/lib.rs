@@ -1,4 +1,5 @@
-//! What Tollgate remembers: snapshots, history, changes, the audit log, events and leases, in SQLite or Postgres.
+//! What Tollgate remembers: snapshots, history, changes, the audit log, sessions, tokens, events and leases, in SQLite or
+//! Postgres.
 //!
 //! One SQL text serves both databases. Everything that belongs together is written in one transaction, so that a
 //! process may end at any instant and another takes up where it was.
@@ -10,11 +11,14 @@ mod error;
 mod event;
 mod history;
 mod lease;
+mod login;
 mod migrate;
 mod outbox;
 mod retention;
+mod session;
 mod snapshot;
 mod sql;
+mod token;
 
 pub use change::{CHANGE_EVENT, ChangeEvent, MAX_IDEMPOTENCY_KEY_BYTES, NewChange};
 pub use connect::Store;
@@ -25,4 +29,6 @@ pub use lease::Lease;
 pub use migrate::SCHEMA_VERSION;
 pub use outbox::{Delivery, NewDelivery};
 pub use retention::{Pruned, Retention};
+pub use session::{NewSession, StoredSession};
 pub use snapshot::{Collection, NewSnapshot, StoredSnapshot};
+pub use token::{NewToken, StoredToken};

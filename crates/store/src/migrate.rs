@@ -18,8 +18,10 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, min_reader_version: 1, sql: include_str!("../migrations/0001_initial.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, min_reader_version: 1, sql: include_str!("../migrations/0001_initial.sql") },
+    Migration { version: 2, min_reader_version: 1, sql: include_str!("../migrations/0002_identity.sql") },
+];
 
 /// Names the lock in Postgres, whose advisory locks are numbers: `tollgate` in ASCII.
 const POSTGRES_LOCK: i64 = i64::from_be_bytes(*b"tollgate");

@@ -5,7 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::sql::earlier;
 use crate::{Store, StoreError};
 
-/// How long each kind of row is kept. Changes are kept for good: they hold the way back.
+/// How long each kind of row is kept. Changes are kept for good: they hold the way back. Sessions, sign-ins and tokens are
+/// kept until they expire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
     pub history: SignedDuration,
@@ -28,10 +29,13 @@ pub struct Pruned {
     pub vanished: u64,
     pub trend: u64,
     pub deliveries: u64,
+    pub sessions: u64,
+    pub logins: u64,
+    pub tokens: u64,
 }
 
 impl Store {
-    /// Deletes what is older than `retention` allows at `now`.
+    /// Deletes what is older than `retention` allows at `now`, and what has expired by then.
     pub async fn prune(&self, now: Timestamp, retention: &Retention) -> Result<Pruned, StoreError> {
         let history = self
             .delete_older(
@@ -79,18 +83,38 @@ impl Store {
                 earlier(now, retention.deliveries),
             )
             .await?;
-        Ok(Pruned { history, audit, events, vanished, trend, deliveries })
+        let sessions = self
+            .delete_older(
+                "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at <= $1 LIMIT $2)",
+                now,
+            )
+            .await?;
+        let logins = self
+            .delete_older(
+                "DELETE FROM logins WHERE state_hash IN (
+                    SELECT state_hash FROM logins WHERE expires_at <= $1 LIMIT $2
+                 )",
+                now,
+            )
+            .await?;
+        let tokens = self
+            .delete_older(
+                "DELETE FROM tokens WHERE id IN (SELECT id FROM tokens WHERE expires_at <= $1 LIMIT $2)",
+                now,
+            )
+            .await?;
+        Ok(Pruned { history, audit, events, vanished, trend, deliveries, sessions, logins, tokens })
     }
 
-    /// Repeats `statement`, which deletes at most `$2` rows from before `$1`, until none is left.
-    async fn delete_older(&self, statement: &'static str, before: Timestamp) -> Result<u64, StoreError> {
+    /// Repeats `statement`, which deletes at most `$2` rows that are too old at `$1`, until none is left.
+    async fn delete_older(&self, statement: &'static str, at: Timestamp) -> Result<u64, StoreError> {
         /// Few enough that whoever wants to write in between does not notice.
         const ROWS_PER_STEP: i64 = 2_000;
         let mut deleted = 0;
         loop {
             let mut tx = self.begin().await?;
             let step = sqlx::query(statement)
-                .bind(before.as_millisecond())
+                .bind(at.as_millisecond())
                 .bind(ROWS_PER_STEP)
                 .execute(&mut *tx)
                 .await?

@@ -97,6 +97,11 @@ pub(crate) fn timestamp(row: &AnyRow, column: &str) -> Result<Timestamp, StoreEr
     timestamp_from(column, row.try_get(column)?)
 }
 
+pub(crate) fn optional_timestamp(row: &AnyRow, column: &str) -> Result<Option<Timestamp>, StoreError> {
+    let millis: Option<i64> = row.try_get(column)?;
+    millis.map(|millis| timestamp_from(column, millis)).transpose()
+}
+
 pub(crate) fn json<T: DeserializeOwned>(row: &AnyRow, column: &str) -> Result<T, StoreError> {
     let text: &str = row.try_get(column)?;
     serde_json::from_str(text).map_err(|error| unreadable(column, error))

@@ -95,6 +95,7 @@ impl Fleet {
         let audit = NewAuditEntry {
             at: new.requested_at,
             actor: new.actor.clone(),
+            address: String::new(),
             action,
             account: plan.key.source.account.to_string(),
             region: plan.key.source.region.to_string(),

@@ -316,6 +316,7 @@ async fn a_change_that_a_dead_process_was_calling_is_looked_up_and_finished() {
     let audit = domain::audit::NewAuditEntry {
         at: new.requested_at,
         actor: new.actor.clone(),
+        address: String::new(),
         action: AuditAction::EnforceRequested,
         account: key.source.account.to_string(),
         region: key.source.region.to_string(),

@@ -8,6 +8,7 @@ use crate::sample::{at, audit_entry, start};
 
 crate::on_both_databases!(
     entries_are_read_back_as_written,
+    an_entry_of_nobody_and_nothing_is_an_entry,
     each_field_of_the_filter_counts,
     text_is_found_in_each_of_its_fields,
     text_is_taken_literally,
@@ -38,6 +39,26 @@ async fn entries_are_read_back_as_written(database: &Database) {
         store.audit(&any()).await.expect("it is read"),
         [AuditEntry { seq: second, entry: full }, AuditEntry { seq: first, entry: plain }]
     );
+}
+
+async fn an_entry_of_nobody_and_nothing_is_an_entry(database: &Database) {
+    let store = database.store().await;
+    for action in AuditAction::ALL {
+        let entry = NewAuditEntry {
+            actor: String::new(),
+            address: String::new(),
+            account: String::new(),
+            region: String::new(),
+            reason: String::new(),
+            policy_revision: String::new(),
+            differences: Vec::new(),
+            detail: String::new(),
+            ..audit_entry(action, "")
+        };
+        let seq = store.append_audit(&entry).await.expect("it writes");
+        let found = store.audit(&AuditFilter { action: Some(action), ..any() }).await.expect("it is read");
+        assert_eq!(found, [AuditEntry { seq, entry }]);
+    }
 }
 
 async fn each_field_of_the_filter_counts(database: &Database) {
@@ -78,6 +99,7 @@ async fn text_is_found_in_each_of_its_fields(database: &Database) {
     let store = database.store().await;
     let entry = NewAuditEntry {
         actor: "Ada".into(),
+        address: "2001:DB8::7".into(),
         reason: "\u{c4}nderung".into(),
         instance_id: "i-0abc".into(),
         account: "777788889999".into(),
@@ -87,7 +109,7 @@ async fn text_is_found_in_each_of_its_fields(database: &Database) {
     };
     store.append_audit(&entry).await.expect("it writes");
     store.append_audit(&audit_entry(AuditAction::ChangeApplied, "i-1")).await.expect("it writes");
-    for text in ["ADA", "\u{e4}NDER", "0abc", "8888", "2B1c", "pplie"] {
+    for text in ["ADA", "db8::7", "\u{e4}NDER", "0abc", "8888", "2B1c", "pplie"] {
         let expected: &[i64] = if text == "ADA" { &[2, 1] } else { &[1] };
         assert_eq!(seqs(&store, AuditFilter { text: text.into(), ..any() }).await, expected, "{text}");
     }

@@ -6,11 +6,14 @@ mod database;
 mod events;
 mod history;
 mod leases;
+mod logins;
 mod migrations;
 mod outbox;
 mod retention;
 mod sample;
+mod sessions;
 mod snapshots;
+mod tokens;
 
 /// Makes two tests of each case, which is an `async fn(&Database)` in the module that calls this.
 macro_rules! on_both_databases {

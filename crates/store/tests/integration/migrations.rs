@@ -1,12 +1,15 @@
 //! Migrations: applied once whoever starts first, and met by versions older and newer than the schema.
 
+use domain::audit::{AuditAction, AuditFilter};
 use store::{SCHEMA_VERSION, Store, StoreError};
 
 use crate::database::Database;
-use crate::sample::start;
+use crate::sample::{audit_entry, new_session, start};
 
 crate::on_both_databases!(
     applied_once,
+    the_first_schema_is_brought_up_to_date,
+    what_the_version_before_writes_can_be_read,
     applied_once_by_many_at_a_time,
     a_newer_schema_that_this_version_can_read_is_accepted,
     a_newer_schema_that_this_version_cannot_read_is_refused,
@@ -19,6 +22,36 @@ async fn applied_once(database: &Database) {
     database.store().await.close().await;
     database.store().await.ping().await.expect("it answers");
     assert_eq!(database.number("SELECT COUNT(*) FROM schema_versions").await, SCHEMA_VERSION);
+}
+
+async fn the_first_schema_is_brought_up_to_date(database: &Database) {
+    let store = database.store().await;
+    store.append_audit(&audit_entry(AuditAction::ChangeApplied, "i-1")).await.expect("it writes");
+    store.close().await;
+    // Back to where the first version stopped.
+    database
+        .execute(
+            "ALTER TABLE audit DROP COLUMN address; DROP TABLE sessions; DROP TABLE logins; DROP TABLE tokens;
+             DELETE FROM schema_versions WHERE version > 1",
+        )
+        .await;
+    let store = database.store().await;
+    let entry = store.audit(&AuditFilter::default()).await.expect("it is read").remove(0).entry;
+    assert_eq!((entry.actor.as_str(), entry.address.as_str()), ("ada", ""));
+    store.create_session(&new_session("h", "ada")).await.expect("it begins");
+}
+
+async fn what_the_version_before_writes_can_be_read(database: &Database) {
+    let store = database.store().await;
+    database
+        .execute(
+            "INSERT INTO audit (seq, at, actor, action, account, region, instance_id, change_id, reason,
+                policy_revision, differences, aws_request_id, detail, search_text)
+             VALUES (1, 0, 'ada', 'change-applied', '1', 'eu-west-1', 'i-1', NULL, 'why', 'r1', '[]', NULL, '', 'ada')",
+        )
+        .await;
+    let entry = store.audit(&AuditFilter::default()).await.expect("it is read").remove(0).entry;
+    assert_eq!((entry.reason.as_str(), entry.address.as_str()), ("why", ""));
 }
 
 async fn applied_once_by_many_at_a_time(database: &Database) {
@@ -66,12 +99,14 @@ async fn columns_added_by_a_newer_version_disturb_nothing(database: &Database) {
         store.open_changes().await.expect("changes are read");
         store.audit(&Default::default()).await.expect("the audit log is read");
         store.events_after(0, 1).await.expect("events are read");
+        store.sessions(start(), 1).await.expect("sessions are read");
+        store.tokens_of("issuer", "subject").await.expect("tokens are read");
     };
     // Prepared on every connection before the columns come.
     for _ in 0..10 {
         ask().await;
     }
-    for table in ["changes", "audit", "events"] {
+    for table in ["changes", "audit", "events", "sessions", "tokens"] {
         database.execute(&format!("ALTER TABLE {table} ADD COLUMN from_the_future TEXT")).await;
     }
     ask().await;

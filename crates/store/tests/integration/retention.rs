@@ -2,13 +2,16 @@
 
 use domain::audit::{AuditAction, AuditFilter};
 use jiff::SignedDuration;
-use store::{HistoryEntry, HistoryKind, NewDelivery, Pruned, Retention, VanishedInstance};
+use store::{
+    HistoryEntry, HistoryKind, NewDelivery, NewSession, NewToken, Pruned, Retention, VanishedInstance,
+};
 
 use crate::database::Database;
-use crate::sample::{TTL, at, audit_entry, instance, key, source, start};
+use crate::sample::{TTL, at, audit_entry, instance, key, new_session, new_token, source, start};
 
 crate::on_both_databases!(
     what_is_too_old_is_deleted,
+    what_has_expired_is_deleted,
     the_audit_log_may_be_kept_for_good,
     many_rows_are_deleted
 );
@@ -50,7 +53,8 @@ async fn what_is_too_old_is_deleted(database: &Database) {
     store.mark_failed(due[1].id, "refused", None).await.expect("it is marked");
 
     let pruned = store.prune(at(120), &retention(Some(MINUTE))).await.expect("it prunes");
-    let expected = Pruned { history: 2, audit: 2, events: 2, vanished: 2, trend: 1, deliveries: 2 };
+    let expected =
+        Pruned { history: 2, audit: 2, events: 2, vanished: 2, trend: 1, deliveries: 2, ..Pruned::default() };
     assert_eq!(pruned, expected);
     assert_eq!(store.history_since(start(), 10).await.expect("it is read").len(), 2);
     let audit = store.audit(&AuditFilter { limit: 10, ..AuditFilter::default() }).await.expect("it is read");
@@ -65,6 +69,28 @@ async fn what_is_too_old_is_deleted(database: &Database) {
     assert_eq!((pruned.events, pruned.audit), (2, 0));
     assert_eq!(store.last_event_seq().await.expect("it is read"), 4);
     assert_eq!(store.append_event(start(), "kind", "{}").await.expect("it writes"), 5);
+}
+
+async fn what_has_expired_is_deleted(database: &Database) {
+    let store = database.store().await;
+    for seconds in [119, 120, 121] {
+        let name = seconds.to_string();
+        let session = NewSession { expires_at: at(seconds), ..new_session(&name, "ada") };
+        store.create_session(&session).await.expect("it begins");
+        store.put_login(&name, "{}", at(seconds)).await.expect("it is kept");
+        let token = NewToken { expires_at: at(seconds), ..new_token(&name, "ada") };
+        store.create_token(&token).await.expect("it is made");
+    }
+    let pruned = store.prune(at(120), &retention(None)).await.expect("it prunes");
+    assert_eq!(pruned, Pruned { sessions: 2, logins: 2, tokens: 2, ..Pruned::default() });
+    // What is left is what is still valid.
+    let session = store.session("121", at(120), SignedDuration::MAX).await.expect("it is read");
+    assert_eq!(session.expect("it is valid").expires_at, at(121));
+    assert_eq!(
+        store.token("121", at(120)).await.expect("it is read").expect("it is valid").expires_at,
+        at(121)
+    );
+    assert_eq!(store.take_login("121", at(120)).await.expect("it answers").as_deref(), Some("{}"));
 }
 
 async fn the_audit_log_may_be_kept_for_good(database: &Database) {

@@ -5,7 +5,7 @@ use domain::change::{Difference, Purpose, Request};
 use domain::instance::{HttpTokens, Instance, InstanceKey, MetadataOptions, SourceKey};
 use domain::testing;
 use jiff::{SignedDuration, Timestamp};
-use store::NewChange;
+use store::{NewChange, NewSession, NewToken};
 
 pub(crate) const TTL: SignedDuration = SignedDuration::from_secs(60);
 
@@ -57,6 +57,7 @@ pub(crate) fn audit_entry(action: AuditAction, instance_id: &str) -> NewAuditEnt
     NewAuditEntry {
         at: start(),
         actor: "ada".into(),
+        address: "203.0.113.7".into(),
         action,
         account: "111122223333".into(),
         region: "eu-west-1".into(),
@@ -71,5 +72,35 @@ pub(crate) fn audit_entry(action: AuditAction, instance_id: &str) -> NewAuditEnt
         }],
         aws_request_id: None,
         detail: "requested".into(),
+    }
+}
+
+/// A session that runs from the start for an hour.
+pub(crate) fn new_session(token_hash: &str, subject: &str) -> NewSession {
+    NewSession {
+        token_hash: token_hash.into(),
+        issuer: "https://id.example".into(),
+        subject: subject.into(),
+        name: "Ada \u{e9}".into(),
+        groups: vec!["platform".into(), "a \"quoted\", group".into()],
+        address: "203.0.113.7".into(),
+        user_agent: "Browser/1.0 (\0)".into(),
+        created_at: start(),
+        expires_at: at(3_600),
+    }
+}
+
+/// A token that is good from the start for an hour.
+pub(crate) fn new_token(token_hash: &str, subject: &str) -> NewToken {
+    NewToken {
+        token_hash: token_hash.into(),
+        issuer: "https://id.example".into(),
+        subject: subject.into(),
+        owner_name: "Ada".into(),
+        groups: vec!["platform".into()],
+        name: "nightly report".into(),
+        access: None,
+        created_at: start(),
+        expires_at: at(3_600),
     }
 }
