@@ -1,4 +1,4 @@
-//! Tells the binary which commit it is built from.
+//! Tells the binary which commit it is built from, and the linker how to make it small.
 
 use std::process::Command;
 
@@ -12,6 +12,11 @@ fn main() {
     let time = std::env::var("SOURCE_DATE_EPOCH").ok().or_else(|| git(&["log", "-1", "--format=%ct"]));
     println!("cargo::rustc-env=BUILD_COMMIT={}", commit.unwrap_or_else(|| "unknown".into()));
     println!("cargo::rustc-env=BUILD_TIME={}", time.unwrap_or_else(|| "0".into()));
+    let of_build = |name: &str| std::env::var(name).unwrap_or_default();
+    // On this target rustc links with its own LLD, which folds functions that came out equal: generic code has many.
+    if of_build("TARGET") == "x86_64-unknown-linux-gnu" && of_build("PROFILE") == "release" {
+        println!("cargo::rustc-link-arg-bins=-Wl,--icf=all");
+    }
 }
 
 fn git(arguments: &[&str]) -> Option<String> {

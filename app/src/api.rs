@@ -20,19 +20,37 @@ use services::{Permission, Services};
 /// Who is asking and what this installation allows.
 #[server(endpoint = "session/info", input = GetUrl, output = TreeJson)]
 pub async fn session_info() -> Result<wire::SessionInfo, ApiError> {
-    Ok(Services::authorized(Permission::View)?.session_info())
+    Services::anyone()?.session_info()
+}
+
+/// The issuers at which somebody can sign in; none where nobody has to. Asked before anybody has.
+#[server(endpoint = "session/issuers", input = GetUrl, output = TreeJson)]
+pub async fn list_issuers() -> Result<Vec<String>, ApiError> {
+    Ok(Services::anyone()?.issuers())
+}
+
+/// The caller's own sessions, or everybody's for an administrator who asks for `all`.
+#[server(endpoint = "session/list", input = GetUrl, output = TreeJson)]
+pub async fn list_sessions(all: bool) -> Result<Vec<wire::SessionRow>, ApiError> {
+    Services::anyone()?.sessions(all).await
+}
+
+/// Ends a session: one of the caller's own, or anybody's for an administrator.
+#[server(endpoint = "session/end", input = Json, output = TreeJson)]
+pub async fn end_session(id: String) -> Result<(), ApiError> {
+    Services::anyone()?.end_session(&id).await
 }
 
 /// A window of the instances that match the query `q`, in the order `sort` (a column's name, with `-` for descending).
 #[server(endpoint = "fleet/list", input = GetUrl, output = TreeJson)]
 pub async fn list_instances(q: String, sort: String, offset: u32, limit: u32) -> Result<ListPage, ApiError> {
-    Services::authorized(Permission::View)?.list(&q, &sort, offset, limit)
+    Services::authorized(Permission::View)?.list(&q, &sort, offset, limit).await
 }
 
 /// The values that complete a query: regions, accounts, types, tag keys.
 #[server(endpoint = "fleet/vocabulary", input = GetUrl, output = TreeJson)]
 pub async fn query_vocabulary() -> Result<Vocabulary, ApiError> {
-    Ok(Services::authorized(Permission::View)?.vocabulary())
+    Services::authorized(Permission::View)?.vocabulary().await
 }
 
 /// Counts, sources, the trend over `days` days and what changed today.
@@ -115,19 +133,19 @@ pub async fn change(id: i64) -> Result<domain::change::Change, ApiError> {
 /// What enforcing IMDSv2 would do to a selection: instance keys as `account/region/id`, or all that match `q` when there are none.
 #[server(endpoint = "fleet/selection", input = Json, output = TreeJson)]
 pub async fn preview_selection(q: String, keys: Vec<String>) -> Result<SelectionPreview, ApiError> {
-    Services::authorized(Permission::View)?.preview(&q, &keys)
+    Services::authorized(Permission::View)?.preview(&q, &keys).await
 }
 
 /// Every account-region as a source.
 #[server(endpoint = "accounts/list", input = GetUrl, output = TreeJson)]
 pub async fn list_sources() -> Result<Vec<SourceRow>, ApiError> {
-    Ok(Services::authorized(Permission::View)?.sources())
+    Services::authorized(Permission::View)?.sources().await
 }
 
 /// The active policy: its rules, their text and how many instances each fails.
 #[server(endpoint = "policy/report", input = GetUrl, output = TreeJson)]
 pub async fn policy_report() -> Result<wire::PolicyReport, ApiError> {
-    Ok(Services::authorized(Permission::View)?.policy_report())
+    Services::authorized(Permission::View)?.policy_report().await
 }
 
 /// Entries of the audit log, newest first; `before_seq` 0 starts at the newest. `action` empty means any.

@@ -25,6 +25,8 @@ pub(crate) fn Problem(
     let (tone, title): (Tone, Oco<'static, str>) = match &error {
         ApiError::BadRequest { .. } => (Tone::Bad, "The request cannot be used.".into()),
         ApiError::BadQuery { .. } => (Tone::Bad, "The query has a mistake.".into()),
+        ApiError::Unauthenticated => (Tone::Warn, "Not signed in.".into()),
+        ApiError::TooMany => (Tone::Warn, "Too many requests.".into()),
         ApiError::Forbidden { .. } => (Tone::Warn, "Not allowed.".into()),
         ApiError::NotFound { .. } => (Tone::Unknown, "Not found.".into()),
         ApiError::Conflict { .. } => (Tone::Warn, "It is no longer as it was shown.".into()),

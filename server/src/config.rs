@@ -1,5 +1,6 @@
 //! The configuration: flags over `TOLLGATE_*` variables over `tollgate.toml`, with each mistake told by its place and key.
 
+mod auth;
 mod file;
 mod keys;
 mod layers;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use fleet::config::{
     Account, AccountSelection, ChangesAllowed, DEFAULT_RETENTION, FleetConfig, Organization,
 };
+use ipnet::IpNet;
 use jiff::SignedDuration;
 #[cfg(test)]
 use keys::KEYS;
@@ -18,6 +20,8 @@ pub(crate) use layers::ConfigError;
 use layers::{Layers, Section};
 use policy::{PolicyConfig, RegoVersion, Token};
 use store::Retention;
+
+use crate::auth::AuthConfig;
 
 /// Everything the binary is told.
 #[derive(Clone, Debug)]
@@ -29,6 +33,10 @@ pub(crate) struct Config {
     pub(crate) allowed_hosts: Vec<String>,
     /// TLS ends in front of the server, so browsers may be told to stay on it.
     pub(crate) behind_tls: bool,
+    /// Whose word about a caller's address is taken.
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    /// How people sign in; without it only this machine may connect.
+    pub(crate) auth: Option<AuthConfig>,
     pub(crate) log_format: LogFormat,
     pub(crate) database_url: String,
     pub(crate) fleet: FleetConfig,
@@ -83,6 +91,8 @@ impl Config {
             site: layers.text("server.site")?.map(PathBuf::from),
             allowed_hosts: layers.list("server.allowed_hosts")?,
             behind_tls: layers.boolean("server.behind_tls")?,
+            trusted_proxies: trusted_proxies(&layers)?,
+            auth: auth::auth_config(&layers)?,
             log_format: layers
                 .one_of("server.log_format", &[("text", LogFormat::Text), ("json", LogFormat::Json)])?,
             database_url: layers.text("database_url")?.map_or_else(default_database_url, Ok)?,
@@ -92,6 +102,17 @@ impl Config {
         };
         Ok(config)
     }
+}
+
+fn trusted_proxies(layers: &Layers) -> Result<Vec<IpNet>, ConfigError> {
+    let range = |text: &String| {
+        let address = || text.parse::<std::net::IpAddr>().map(IpNet::from);
+        text.parse::<IpNet>().or_else(|_| address()).map_err(|_| {
+            let problem = format!("has {text:?}, which is no range of addresses such as 10.0.0.0/8");
+            layers.invalid("server.trusted_proxies", &problem)
+        })
+    };
+    layers.list("server.trusted_proxies")?.iter().map(range).collect()
 }
 
 fn fleet_config(layers: &Layers) -> Result<FleetConfig, ConfigError> {

@@ -1,11 +1,12 @@
 //! The router: what answers which path, behind which checks.
 
-mod api;
+pub(crate) mod api;
 pub(crate) mod build;
 mod events;
 mod export;
 mod health;
 mod metrics;
+mod permissions;
 mod security;
 mod site;
 
@@ -26,6 +27,8 @@ use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetReques
 use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
 
+use crate::auth::{self, Gate, Way};
+
 /// The largest body: a selection of some thousand instances.
 const MAX_BODY: usize = 512 * 1024;
 /// Longer than a plan with its retries takes; the event stream is not bound by it.
@@ -38,6 +41,7 @@ pub(crate) struct Parts {
     pub(crate) site: Option<Site>,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) allowed_hosts: Vec<String>,
+    pub(crate) gate: Gate,
     pub(crate) behind_tls: bool,
     pub(crate) shutdown: CancellationToken,
 }
@@ -54,6 +58,10 @@ pub(crate) fn router(parts: Parts) -> Router {
     let shared = Shared { services: parts.services, metrics: parts.metrics, shutdown: parts.shutdown };
     let hosts = security::Hosts::new(parts.allowed_hosts);
     let headers = security::Headers { behind_tls: parts.behind_tls };
+    let sign_in = match &parts.gate.way {
+        Way::Local(_) => Router::new(),
+        Way::SignIn(auth) => auth::router(auth.clone()),
+    };
 
     // Used by the browser's pages.
     let api = Router::new()
@@ -63,12 +71,8 @@ pub(crate) fn router(parts: Parts) -> Router {
         .route("/api/export/audit.json", get(export::audit_json))
         .route("/api/{*endpoint}", any(api::server_function))
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, REQUEST_TIMEOUT))
-        // Outermost of these: an answer of any kind is the caller's own and is not kept on the way.
-        .layer(middleware::from_fn(security::never_stored));
-    let events = Router::new()
-        .route("/api/events", get(events::stream))
-        .layer(middleware::from_fn(security::never_stored));
+        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, REQUEST_TIMEOUT));
+    let events = Router::new().route("/api/events", get(events::stream));
 
     // Used by orchestrators and monitoring.
     let operations = Router::new()
@@ -78,7 +82,15 @@ pub(crate) fn router(parts: Parts) -> Router {
         .route("/metrics", get(metrics::render))
         .layer(middleware::from_fn(security::never_stored));
 
-    let router = Router::new().merge(api).merge(events).merge(operations).with_state(shared);
+    // Only these ask who calls: operations answer orchestrators, and the static bundle is everybody's.
+    let personal = api
+        .merge(events)
+        .merge(sign_in)
+        .layer(middleware::from_fn_with_state(shared.services.clone(), permissions::require))
+        .layer(middleware::from_fn_with_state(parts.gate, auth::authenticate))
+        // Outermost of these: an answer of any kind is the caller's own and is not kept on the way.
+        .layer(middleware::from_fn(security::never_stored));
+    let router = personal.merge(operations).with_state(shared);
     let router = match parts.site {
         Some(site) => router.fallback_service(site::router(site)),
         None => router.fallback(site::no_site),

@@ -15,6 +15,9 @@ pub enum ApiError {
     /// 400: the query is not in the query language; the span counts characters.
     #[error("{message}")]
     BadQuery { message: String, start: u32, end: u32, suggestion: Option<String> },
+    /// 401: nobody has signed in, or the session has ended.
+    #[error("Sign in to go on.")]
+    Unauthenticated,
     /// 403: not allowed, or not possible in this installation.
     #[error("{message}")]
     Forbidden { message: String },
@@ -24,6 +27,9 @@ pub enum ApiError {
     /// 409: it is not as it was shown, or something else is under way.
     #[error("{message}")]
     Conflict { message: String },
+    /// 429: asked too often.
+    #[error("Too many requests. Wait a minute.")]
+    TooMany,
     /// 502: AWS or the policy server refused or failed.
     #[error("{message}")]
     Upstream { code: String, message: String, next_step: String },
@@ -46,9 +52,11 @@ impl ApiError {
     pub fn status(&self) -> u16 {
         match self {
             ApiError::BadRequest { .. } | ApiError::BadQuery { .. } => 400,
+            ApiError::Unauthenticated => 401,
             ApiError::Forbidden { .. } => 403,
             ApiError::NotFound { .. } => 404,
             ApiError::Conflict { .. } => 409,
+            ApiError::TooMany => 429,
             ApiError::Internal | ApiError::Offline | ApiError::Incompatible => 500,
             ApiError::Upstream { .. } => 502,
             ApiError::Unavailable { .. } => 503,

@@ -1,19 +1,21 @@
 //! What the server functions call: the service crates behind one type, which every request gets from the router's context.
 
+mod access;
 mod audit;
 mod list;
 mod report;
+mod sessions;
 
 use std::sync::Arc;
 
+pub use access::{Caller, Seen, SignedIn, ViewCache};
 pub use audit::audit_filter;
+pub use domain::access::Permission;
 use domain::change::{Change, Plan};
 use domain::instance::{InstanceKey, SourceKey};
 use domain::policy::PolicyOutcome;
 use domain::query::Vocabulary;
-use domain::wire::{
-    API_VERSION, InstanceDetail, Origin, PlanReport, SelectionPreview, SessionInfo, SourceRow, UseReport,
-};
+use domain::wire::{InstanceDetail, Origin, PlanReport, SelectionPreview, SourceRow, UseReport};
 use fleet::Fleet;
 use fleet::error::FleetError;
 use leptos::prelude::use_context;
@@ -24,66 +26,53 @@ use super::ApiError;
 /// How many entries of history and changes an instance's page shows.
 const HISTORY_LIMIT: u32 = 50;
 
-/// What a server function needs to be allowed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Permission {
-    View,
-    Change,
-}
-
-/// The server's services, shared by all requests.
+/// The server's services, shared by all requests, for one caller.
 #[derive(Clone)]
 pub struct Services {
     pub fleet: Arc<Fleet>,
     pub lists: Arc<ListCache>,
-    pub session: Arc<Session>,
+    pub views: Arc<ViewCache>,
+    pub installation: Arc<Installation>,
+    /// Nobody where nobody has signed in.
+    pub caller: Option<Arc<Caller>>,
 }
 
-/// Who acts, and as what build.
+/// What this installation is and allows, whoever asks.
 #[derive(Clone, Debug)]
-pub struct Session {
-    /// The name that the audit log records.
-    pub actor: String,
+pub struct Installation {
     /// Why nothing may be changed; `None` when changes are allowed.
     pub read_only: Option<String>,
     pub server_version: String,
     pub server_commit: String,
+    /// The issuers at which people sign in; none where nobody has to.
+    pub issuers: Vec<String>,
 }
 
 impl Services {
-    /// The services, for a caller who has `permission`.
+    /// The services, for a caller who has `permission` on something.
     ///
     /// # Errors
-    /// [`ApiError::Forbidden`] without the permission, and [`ApiError::Internal`] outside of the router.
+    /// [`ApiError::Unauthenticated`] for nobody, [`ApiError::Forbidden`] without the permission, and [`ApiError::Internal`]
+    /// outside of the router.
     pub fn authorized(permission: Permission) -> Result<Services, ApiError> {
-        let services = use_context::<Services>().ok_or_else(|| {
-            tracing::error!("a server function was called outside of the router's context");
-            ApiError::Internal
-        })?;
+        let services = Services::anyone()?;
         services.permit(permission)?;
         Ok(services)
     }
 
-    /// Whether the caller has `permission`. Without authentication the caller is a local operator.
-    pub fn permit(&self, permission: Permission) -> Result<(), ApiError> {
-        match (permission, &self.session.read_only) {
-            (Permission::View, _) | (Permission::Change, None) => Ok(()),
-            (Permission::Change, Some(why)) => Err(ApiError::Forbidden { message: why.clone() }),
-        }
+    /// The services for whoever asks, signed in or not.
+    ///
+    /// # Errors
+    /// [`ApiError::Internal`] outside of the router.
+    pub fn anyone() -> Result<Services, ApiError> {
+        use_context::<Services>().ok_or_else(|| {
+            tracing::error!("a server function was called outside of the router's context");
+            ApiError::Internal
+        })
     }
 
-    pub(super) fn session_info(&self) -> SessionInfo {
-        SessionInfo {
-            actor: self.session.actor.clone(),
-            read_only: self.session.read_only.clone(),
-            server_version: self.session.server_version.clone(),
-            server_commit: self.session.server_commit.clone(),
-            api: API_VERSION,
-        }
-    }
-
-    pub(super) fn vocabulary(&self) -> Vocabulary {
-        self.fleet.view().index.vocabulary()
+    pub(super) async fn vocabulary(&self) -> Result<Vocabulary, ApiError> {
+        Ok(self.view().await?.index.vocabulary())
     }
 
     pub(super) async fn detail(
@@ -92,7 +81,7 @@ impl Services {
         region: &str,
         instance_id: &str,
     ) -> Result<InstanceDetail, ApiError> {
-        let key = key(account, region, instance_id)?;
+        let key = self.visible(account, region, instance_id)?;
         let view = self.fleet.view();
         let store = self.fleet.store();
         let source = view.sources.get(&key.source).cloned().ok_or_else(|| unknown(&key))?;
@@ -119,7 +108,7 @@ impl Services {
                 enforce_disabled: Some("The instance is no longer listed by EC2.".into()),
             });
         };
-        let read_only = self.session.read_only.clone();
+        let not_allowed = self.change_denied(&key.source);
         let refusal = self.fleet.enforce_refusal(&row.instance).map(|refusal| refusal.to_string());
         Ok(InstanceDetail {
             instance: row.instance.as_ref().clone(),
@@ -132,7 +121,7 @@ impl Services {
             changes,
             history,
             vanished: None,
-            enforce_disabled: read_only.or(refusal),
+            enforce_disabled: not_allowed.or(refusal),
         })
     }
 
@@ -142,7 +131,7 @@ impl Services {
         region: &str,
         instance_id: &str,
     ) -> Result<Vec<Origin>, ApiError> {
-        self.fleet.origins(&key(account, region, instance_id)?).await.map_err(api_error)
+        self.fleet.origins(&self.visible(account, region, instance_id)?).await.map_err(api_error)
     }
 
     pub(super) async fn raw(
@@ -151,7 +140,7 @@ impl Services {
         region: &str,
         instance_id: &str,
     ) -> Result<String, ApiError> {
-        let raw = self.fleet.raw(&key(account, region, instance_id)?).await.map_err(api_error)?;
+        let raw = self.fleet.raw(&self.visible(account, region, instance_id)?).await.map_err(api_error)?;
         serde_json::to_string_pretty(&raw).map_err(internal)
     }
 
@@ -162,7 +151,7 @@ impl Services {
         instance_id: &str,
         days: u32,
     ) -> Result<UseReport, ApiError> {
-        self.fleet.verify(&key(account, region, instance_id)?, days).await.map_err(api_error)
+        self.fleet.verify(&self.visible(account, region, instance_id)?, days).await.map_err(api_error)
     }
 
     pub(super) async fn plan_enforce(
@@ -172,10 +161,14 @@ impl Services {
         instance_id: &str,
         hop_limit: Option<u8>,
     ) -> Result<PlanReport, ApiError> {
-        self.fleet.plan_enforce(&key(account, region, instance_id)?, hop_limit).await.map_err(api_error)
+        let key = key(account, region, instance_id)?;
+        self.permit_source(Permission::Change, &key.source)?;
+        self.fleet.plan_enforce(&key, hop_limit).await.map_err(api_error)
     }
 
     pub(super) async fn plan_restore(&self, change_id: i64) -> Result<PlanReport, ApiError> {
+        let change = self.change(change_id).await?;
+        self.permit_source(Permission::Change, &change.key.source)?;
         self.fleet.plan_restore(change_id).await.map_err(api_error)
     }
 
@@ -185,17 +178,26 @@ impl Services {
         reason: &str,
         idempotency_key: &str,
     ) -> Result<Change, ApiError> {
-        self.fleet.apply(plan, &self.session.actor, reason, idempotency_key).await.map_err(api_error)
+        self.permit_source(Permission::Change, &plan.key.source)?;
+        let caller = self.caller()?;
+        self.fleet.apply(plan, &caller.actor, reason, idempotency_key).await.map_err(api_error)
     }
 
     pub(super) async fn change(&self, id: i64) -> Result<Change, ApiError> {
-        self.fleet.change(id).await.map_err(api_error)
+        let missing = || ApiError::NotFound { message: format!("There is no change {id}.") };
+        let change = match self.fleet.change(id).await {
+            Ok(change) => change,
+            Err(FleetError::NotFound(_)) => return Err(missing()),
+            Err(error) => return Err(api_error(error)),
+        };
+        if self.sees(&change.key.source) { Ok(change) } else { Err(missing()) }
     }
 
-    pub(super) fn preview(&self, q: &str, keys: &[String]) -> Result<SelectionPreview, ApiError> {
-        let view = self.fleet.view();
+    pub(super) async fn preview(&self, q: &str, keys: &[String]) -> Result<SelectionPreview, ApiError> {
+        let seen = self.seen().await?;
+        let view = &seen.view;
         if keys.is_empty() {
-            let matches = self.select(&view, q, "name")?;
+            let matches = self.select(&seen, q, "name")?;
             let rows = view.index.rows();
             return Ok(self
                 .fleet
@@ -215,8 +217,14 @@ impl Services {
         Ok(self.fleet.preview(instances.iter().map(Arc::as_ref)))
     }
 
-    pub(super) fn sources(&self) -> Vec<SourceRow> {
-        self.fleet.view().sources.values().cloned().collect()
+    pub(super) async fn sources(&self) -> Result<Vec<SourceRow>, ApiError> {
+        Ok(self.view().await?.sources.values().cloned().collect())
+    }
+
+    /// The key of an instance that the caller may see.
+    fn visible(&self, account: &str, region: &str, instance_id: &str) -> Result<InstanceKey, ApiError> {
+        let key = key(account, region, instance_id)?;
+        if self.sees(&key.source) { Ok(key) } else { Err(unknown(&key)) }
     }
 }
 

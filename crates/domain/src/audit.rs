@@ -112,6 +112,27 @@ pub struct NewAuditEntry {
     pub detail: String,
 }
 
+impl NewAuditEntry {
+    /// An entry of `action` at `at` that says nothing else yet.
+    pub fn of(action: AuditAction, at: Timestamp) -> NewAuditEntry {
+        NewAuditEntry {
+            at,
+            actor: String::new(),
+            address: String::new(),
+            action,
+            account: String::new(),
+            region: String::new(),
+            instance_id: String::new(),
+            change_id: None,
+            reason: String::new(),
+            policy_revision: String::new(),
+            differences: Vec::new(),
+            aws_request_id: None,
+            detail: String::new(),
+        }
+    }
+}
+
 /// One entry of the audit log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditEntry {

@@ -3,6 +3,7 @@
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::access::Permission;
 use crate::change::{Change, ChangeStatus, Plan};
 use crate::evidence::{DayCount, Evidence};
 use crate::instance::{HttpTokens, Instance, InstanceKey, InstanceState, Toggle};
@@ -212,11 +213,33 @@ pub struct PolicyReport {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionInfo {
     pub actor: String,
+    /// Whether the actor has a session, which can be ended.
+    pub signed_in: bool,
+    /// The actor's roles with their limits, in words.
+    pub roles: Vec<String>,
+    /// What the actor may do somewhere.
+    pub permissions: Vec<Permission>,
     /// Why nothing can be changed; `None` when changes are allowed.
     pub read_only: Option<String>,
     pub server_version: String,
     pub server_commit: String,
     pub api: u32,
+}
+
+/// A session of somebody who signed in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionRow {
+    pub id: String,
+    pub name: String,
+    pub issuer: String,
+    /// Where it was begun, and with which browser, as that says of itself.
+    pub address: String,
+    pub user_agent: String,
+    pub created_at: Timestamp,
+    pub last_seen_at: Timestamp,
+    pub expires_at: Timestamp,
+    /// Whether it is the one that asks.
+    pub current: bool,
 }
 
 /// What one server-sent event says moved; the browser fetches what it shows.

@@ -98,7 +98,7 @@ impl Default for FleetConfig {
             regions: Vec::new(),
             refresh_interval: Duration::from_secs(300),
             stale_after: SignedDuration::from_mins(20),
-            page_size: 1_000,
+            page_size: 250,
             concurrency: 8,
             source_timeout: Duration::from_secs(120),
             call_timeout: Duration::from_secs(20),

@@ -26,6 +26,8 @@ pub(crate) fn instance(
         })
         .collect();
     tags.sort();
+    // Kept for as long as the instance is, and grown by doubling.
+    tags.shrink_to_fit();
     let operator = sdk
         .operator
         .as_ref()

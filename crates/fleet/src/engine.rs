@@ -212,21 +212,29 @@ impl Fleet {
             return;
         }
         let newest = self.wanted.load(Ordering::Acquire);
-        let now = Timestamp::now();
-        let stale_after = self.config.stale_after;
-        let (rows, statuses, revision) = {
-            let mut state = self.state();
-            state.view_revision += 1;
-            (state.rows(now, stale_after), state.statuses(), state.view_revision)
-        };
-        let view =
-            tokio::task::spawn_blocking(move || FleetView::build(rows, statuses, stale_after, revision, now))
-                .await;
+        let view = tokio::task::spawn_blocking(self.next_view()).await;
         match view {
             Ok(view) => self.view.store(Arc::new(view)),
             Err(error) => tracing::error!(%error, "the view could not be built; the one before stays"),
         }
         *built = newest;
+    }
+
+    /// Builds the view on this thread, for a command that has nothing else to do meanwhile: another thread would keep what it
+    /// took beside what this one has free.
+    fn publish_here(&self) {
+        self.view.store(Arc::new(self.next_view()()));
+    }
+
+    /// What builds the next view, from all that is known now.
+    fn next_view(&self) -> impl FnOnce() -> FleetView + Send + use<> {
+        let now = Timestamp::now();
+        let stale_after = self.config.stale_after;
+        let mut state = self.state();
+        state.view_revision += 1;
+        let (rows, statuses, revision) =
+            (state.rows(now, stale_after), state.statuses(), state.view_revision);
+        move || FleetView::build(rows, statuses, stale_after, revision, now)
     }
 
     pub(crate) fn notify(&self, seq: Option<i64>, moved: Moved) {

@@ -52,6 +52,31 @@ impl FleetView {
         FleetView { index: FleetIndex::build(rows), sources, summary, revision, built_at: now, as_of }
     }
 
+    /// The view of somebody who sees only some of the sources: counts, values and lists are of those alone.
+    pub fn within(&self, sees: impl Fn(&SourceStatus) -> bool) -> FleetView {
+        let sources: BTreeMap<SourceKey, SourceRow> = self
+            .sources
+            .iter()
+            .filter(|(_, source)| sees(&source.status))
+            .map(|(key, source)| (key.clone(), source.clone()))
+            .collect();
+        let rows: Vec<FleetRow> = self
+            .index
+            .rows()
+            .iter()
+            .filter(|row| sources.contains_key(&row.instance.key.source))
+            .cloned()
+            .collect();
+        FleetView {
+            summary: Summary::of(&rows),
+            as_of: sources.values().filter_map(|source| source.status.last_success).min(),
+            index: FleetIndex::build(rows),
+            sources,
+            revision: self.revision,
+            built_at: self.built_at,
+        }
+    }
+
     pub fn row(&self, key: &InstanceKey) -> Option<&FleetRow> {
         self.index.get(key)
     }

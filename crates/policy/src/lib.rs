@@ -13,6 +13,7 @@ mod place;
 mod query;
 mod reads;
 mod rego;
+mod unasked;
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ pub use crate::error::PolicyError;
 pub use crate::input::{KEPT_PATHS, input};
 pub use crate::opa::OpaEngine;
 pub use crate::rego::RegoEngine;
+pub use crate::unasked::Unasked;
 
 /// What decides on instances. No engine ever turns a failure into a pass.
 #[async_trait]

@@ -118,8 +118,13 @@ impl List {
         // Mistakes are told before anything is asked of AWS.
         let query = parse_query(&text)?;
         let sort = Sort::parse(&self.sort).map_err(CommandError::usage)?;
-        let fleet = local::open_without_store(config).await?;
-        fleet.refresh(self.policy || query.reads_policy()).await?;
+        let with_policy = self.policy || query.reads_policy();
+        let fleet = if with_policy {
+            local::open_without_store(config).await?
+        } else {
+            local::open_without_policy(config).await?
+        };
+        fleet.refresh(with_policy).await?;
         let view = fleet.view();
         let rows = view.index.rows();
         let matches = view.index.select(&query, sort, Timestamp::now());

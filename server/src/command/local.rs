@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use fleet::Fleet;
+use policy::PolicyEngine;
 use store::Store;
 
 use super::CommandError;
@@ -10,18 +11,32 @@ use crate::config::Config;
 
 /// The fleet over the configured database.
 pub(super) async fn open(config: &Config) -> Result<Arc<Fleet>, CommandError> {
-    open_with(config, &config.database_url).await
+    open_with(config, &config.database_url, policy(config)?).await
 }
 
 /// The fleet over a database that ends with the process: for commands that only read AWS.
 pub(super) async fn open_without_store(config: &Config) -> Result<Arc<Fleet>, CommandError> {
-    open_with(config, "sqlite::memory:").await
+    open_with(config, MEMORY, policy(config)?).await
 }
 
-async fn open_with(config: &Config, database_url: &str) -> Result<Arc<Fleet>, CommandError> {
+/// The same, where the policy is not asked either.
+pub(super) async fn open_without_policy(config: &Config) -> Result<Arc<Fleet>, CommandError> {
+    open_with(config, MEMORY, Arc::new(policy::Unasked)).await
+}
+
+const MEMORY: &str = "sqlite::memory:";
+
+async fn open_with(
+    config: &Config,
+    database_url: &str,
+    policy: Arc<dyn PolicyEngine>,
+) -> Result<Arc<Fleet>, CommandError> {
     let store = Store::connect(database_url).await?;
-    let policy = policy::open(&config.policy).map_err(|error| CommandError::usage(error.to_string()))?;
     Ok(Fleet::new(config.fleet.clone(), store, policy).await)
+}
+
+fn policy(config: &Config) -> Result<Arc<dyn PolicyEngine>, CommandError> {
+    policy::open(&config.policy).map_err(|error| CommandError::usage(error.to_string()))
 }
 
 /// The name under which a local operator's changes are recorded: nobody proved it, and the log says so.

@@ -6,13 +6,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use app::api::services::{ListCache, Services, Session};
+use app::api::services::{Caller, Installation, Services};
 use clap::Args;
 use fleet::config::ChangesAllowed;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use super::{CommandError, VERSION, local};
+use crate::auth::{Auth, Gate, Way};
 use crate::config::{Config, Flags, LogFormat};
 use crate::http::{self, build};
 use crate::output::print_text;
@@ -45,15 +46,26 @@ impl Serve {
     }
 
     pub(crate) async fn run(self, config: Config) -> Result<ExitCode, CommandError> {
-        only_loopback(config.listen)?;
+        if config.auth.is_none() {
+            only_loopback(config.listen)?;
+        }
         start_logging(config.log_format);
         let fleet = local::open(&config).await?;
         let site = match &config.site {
             None => None,
             Some(directory) => Some(http::Site::open(directory).map_err(CommandError::usage)?),
         };
+        let auth = match &config.auth {
+            None => None,
+            Some(auth) => {
+                Some(Arc::new(Auth::new(auth.clone(), fleet.clone()).map_err(CommandError::usage)?))
+            }
+        };
         if self.check {
-            print_text("The configuration and the database are good.")?;
+            if let Some(auth) = &auth {
+                auth.check().await.map_err(|error| CommandError::failed(error.to_string()))?;
+            }
+            print_text("The configuration, the database and the issuers are good.")?;
             return Ok(ExitCode::SUCCESS);
         }
         let metrics = http::start_metrics().map_err(CommandError::failed)?;
@@ -61,23 +73,34 @@ impl Serve {
             ChangesAllowed::Never(why) => Some(why.clone()),
             ChangesAllowed::WithWriterRole | ChangesAllowed::WithCallerCredentials => None,
         };
-        let session = Session {
-            actor: local::local_operator(),
+        let installation = Installation {
             read_only,
             server_version: VERSION.into(),
             server_commit: build::COMMIT.into(),
+            issuers: auth.as_ref().map(|auth| auth.issuer_names()).unwrap_or_default(),
         };
         let services = Services {
             fleet: fleet.clone(),
-            lists: Arc::new(ListCache::default()),
-            session: Arc::new(session),
+            lists: Arc::default(),
+            views: Arc::default(),
+            installation: Arc::new(installation),
+            caller: None,
         };
+        let way = match &auth {
+            None => Way::Local(Arc::new(Caller::local(local::local_operator()))),
+            Some(auth) => Way::SignIn(auth.clone()),
+        };
+        let mut allowed_hosts = config.allowed_hosts.clone();
+        // The name that browsers use is the server's, whether or not it is listed.
+        allowed_hosts
+            .extend(config.auth.iter().filter_map(|auth| Some(auth.public_url.host_str()?.to_owned())));
         let shutdown = CancellationToken::new();
         let router = http::router(http::Parts {
             services,
             site,
             metrics,
-            allowed_hosts: config.allowed_hosts.clone(),
+            allowed_hosts,
+            gate: Gate { way, trusted_proxies: config.trusted_proxies.into() },
             behind_tls: config.behind_tls,
             shutdown: shutdown.clone(),
         });
@@ -98,7 +121,7 @@ impl Serve {
                 );
             }
         });
-        let served = axum::serve(listener, router).with_graceful_shutdown({
+        let served = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).with_graceful_shutdown({
             let shutdown = shutdown.clone();
             async move {
                 stop_signal().await;

@@ -14,7 +14,7 @@ use jiff::SignedDuration;
 /// The file that is read where none is named.
 const DEFAULT_FILE: &str = "tollgate.toml";
 /// Tables that hold more than single values, and are read as a whole.
-const TABLES: [&str; 3] = ["accounts", "organization", "webhooks"];
+const TABLES: [&str; 5] = ["accounts", "grants", "issuers", "organization", "webhooks"];
 /// Variables of this prefix are for tests and tools and are not configuration.
 const FOREIGN_VARIABLES: [&str; 2] = ["TOLLGATE_TEST_", "TOLLGATE_CACHE_DIR"];
 
@@ -332,6 +332,21 @@ impl Section<'_> {
                 Err(self.error(key, &format!("is {kind}; it must be text in quotes that is not empty")))
             }
         }
+    }
+
+    /// A list of texts; empty where it is not said.
+    pub(crate) fn list(&self, key: &str) -> Result<Vec<String>, ConfigError> {
+        let Some(entry) = self.table.get(key) else { return Ok(Vec::new()) };
+        let texts = match &entry.value {
+            Value::Array(items) => items
+                .iter()
+                .map(|item| item.value.as_text().filter(|text| !text.trim().is_empty()).map(str::to_owned))
+                .collect::<Option<Vec<String>>>(),
+            _ => None,
+        };
+        texts
+            .filter(|texts| !texts.is_empty())
+            .ok_or_else(|| self.error(key, "must be a list of texts in quotes that is not empty"))
     }
 
     pub(crate) fn required(&self, key: &str) -> Result<String, ConfigError> {

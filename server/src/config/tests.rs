@@ -57,6 +57,28 @@ fn a_bad_variable_or_flag_is_named_as_such() {
 }
 
 #[test]
+fn each_mistake_about_who_may_sign_in_names_its_place_and_key() {
+    const AUTH: &str = "[auth]\npublic_url = \"https://tollgate.example.com\"\n";
+    const ISSUER: &str =
+        "[[issuers]]\nname = \"Okta\"\nurl = \"https://example.okta.com\"\nclient_id = \"c\"\n";
+    const GRANT: &str = "[[grants]]\ngroup = \"platform\"\nrole = \"viewer\"\n";
+    let all = [AUTH, ISSUER, GRANT].concat();
+    let auth = load(&all, &[], &[]).expect("a good file").auth.expect("an issuer");
+    assert_eq!((auth.issuers[0].groups_claim.as_str(), auth.grants.len()), ("groups", 1));
+    let message = |file: &str| load(file, &[], &[]).expect_err("a mistake");
+    insta::assert_snapshot!(message(&[ISSUER, GRANT].concat()), @"tollgate.toml:2: issuers.name needs auth.public_url, the address under which browsers reach the console: issuers send them back there");
+    insta::assert_snapshot!(message(AUTH), @"tollgate.toml:2: auth.public_url is set, but nobody can sign in: add [[issuers]]");
+    insta::assert_snapshot!(message(GRANT), @"tollgate.toml:2: grants.group gives a role, but nobody can sign in: add [[issuers]]");
+    insta::assert_snapshot!(message(&[AUTH, ISSUER].concat()), @"tollgate.toml:4: issuers.name signs people in, but no group has a role: add [[grants]]");
+    insta::assert_snapshot!(message(&all.replace("viewer", "root")), @r#"tollgate.toml:9: grants.role is "root", and there is no such role: viewer, operator, releaser, approver, administrator"#);
+    insta::assert_snapshot!(message(&all.replace("https://tollgate", "http://tollgate")), @"tollgate.toml:2: auth.public_url is not https: sign-in over plain HTTP can be read by everyone in between");
+    insta::assert_snapshot!(message(&all.replace("https://example", "http://example")), @"tollgate.toml:5: issuers.url is not https: keys and tokens over plain HTTP prove nothing");
+    insta::assert_snapshot!(message(&format!("{all}issuer = \"Dex\"\n")), @r#"tollgate.toml:10: grants.issuer is "Dex", and no issuer has that name"#);
+    insta::assert_snapshot!(message(&format!("{all}accounts = []\n")), @"tollgate.toml:10: grants.accounts must be a list of texts in quotes that is not empty");
+    insta::assert_snapshot!(message("[server]\ntrusted_proxies = [\"ten\"]\n"), @r#"tollgate.toml:2: server.trusted_proxies has "ten", which is no range of addresses such as 10.0.0.0/8"#);
+}
+
+#[test]
 fn the_example_file_is_read_and_names_every_key() {
     let example = include_str!("../../../tollgate.example.toml");
     for key in KEYS {
@@ -75,7 +97,8 @@ fn the_example_file_is_read_and_names_every_key() {
         .map(|line| line.strip_prefix("#").filter(|rest| !rest.starts_with(' ')).unwrap_or(line))
         .flat_map(|line| [line, "\n"])
         .collect();
-    load(&uncommented, &[("TOLLGATE_SECRET_CHAT", "0123456789abcdef")], &[]).expect("the example is valid");
+    let secrets = [("TOLLGATE_SECRET_CHAT", "0123456789abcdef"), ("TOLLGATE_SECRET_OKTA", "secret")];
+    load(&uncommented, &secrets, &[]).expect("the example is valid");
 }
 
 #[test]

@@ -4,6 +4,8 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use app::api::services::Permission;
+use axum::Extension;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use axum::response::Response;
@@ -15,7 +17,8 @@ use http::{HeaderMap, HeaderValue};
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_util::sync::CancellationToken;
 
-use super::Services;
+use super::{Services, api};
+use crate::auth::Who;
 
 /// Below the 30 seconds after which CloudFront gives up on a silent origin.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -23,8 +26,13 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 pub(super) async fn stream(
     State(services): State<Services>,
     State(shutdown): State<CancellationToken>,
+    Extension(Who(caller)): Extension<Who>,
     headers: HeaderMap,
 ) -> Response {
+    let services = services.for_caller(caller);
+    if let Err(error) = services.permit(Permission::View) {
+        return api::error(error);
+    }
     // Listening first: what moves while the missed ones are read is told twice rather than never.
     let live = BroadcastStream::new(services.fleet.notices());
     let missed = match last_event_id(&headers) {
@@ -35,6 +43,7 @@ pub(super) async fn stream(
         }),
     };
     let told = missed.last().and_then(|notice| notice.seq).unwrap_or_default();
+    let (seeing, ended) = (services.clone(), services.session_ended());
     let live = live.filter_map(move |notice| {
         let services = services.clone();
         async move {
@@ -46,8 +55,11 @@ pub(super) async fn stream(
             }
         }
     });
-    let events = futures::stream::iter(missed).chain(live).map(|notice| Ok(event(&notice)));
-    let events = events.take_until(shutdown.cancelled_owned());
+    let events = futures::stream::iter(missed)
+        .chain(live)
+        .filter(move |notice| futures::future::ready(concerns(&seeing, &notice.moved)))
+        .map(|notice| Ok(event(&notice)));
+    let events = events.take_until(shutdown.cancelled_owned()).take_until(Box::pin(ended));
     let mut response =
         Sse::new(boxed(events)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
     // nginx would hold events back until its buffer is full.
@@ -59,6 +71,14 @@ fn boxed(
     events: impl Stream<Item = Result<Event, Infallible>> + Send + 'static,
 ) -> futures::stream::BoxStream<'static, Result<Event, Infallible>> {
     events.boxed()
+}
+
+/// Whether what moved is something that the caller sees.
+fn concerns(services: &Services, moved: &Moved) -> bool {
+    match moved {
+        Moved::Fleet { .. } => true,
+        Moved::Change { key, .. } => services.sees(&key.source),
+    }
 }
 
 fn everything(services: &Services) -> Notice {

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use app::api::ApiError;
 use app::api::services::{Permission, Services, audit_filter};
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
@@ -14,6 +16,7 @@ use http::header;
 use serde::Deserialize;
 
 use super::api;
+use crate::auth::Who;
 use crate::output::write_csv;
 use crate::rows;
 
@@ -50,40 +53,46 @@ enum Format {
 
 pub(super) async fn fleet_csv(
     State(services): State<Services>,
+    Extension(Who(caller)): Extension<Who>,
     Query(parameters): Query<FleetParameters>,
 ) -> Response {
-    fleet(&services, &parameters, Format::Csv)
+    fleet(&services.for_caller(caller), &parameters, Format::Csv).await
 }
 
 pub(super) async fn fleet_json(
     State(services): State<Services>,
+    Extension(Who(caller)): Extension<Who>,
     Query(parameters): Query<FleetParameters>,
 ) -> Response {
-    fleet(&services, &parameters, Format::Json)
+    fleet(&services.for_caller(caller), &parameters, Format::Json).await
 }
 
 pub(super) async fn audit_csv(
     State(services): State<Services>,
+    Extension(Who(caller)): Extension<Who>,
     Query(parameters): Query<AuditParameters>,
 ) -> Response {
-    audit(&services, &parameters, Format::Csv).await
+    audit(&services.for_caller(caller), &parameters, Format::Csv).await
 }
 
 pub(super) async fn audit_json(
     State(services): State<Services>,
+    Extension(Who(caller)): Extension<Who>,
     Query(parameters): Query<AuditParameters>,
 ) -> Response {
-    audit(&services, &parameters, Format::Json).await
+    audit(&services.for_caller(caller), &parameters, Format::Json).await
 }
 
-fn fleet(services: &Services, parameters: &FleetParameters, format: Format) -> Response {
-    if let Err(error) = services.permit(Permission::View) {
-        return api::error(error);
-    }
-    let view = services.fleet.view();
-    match services.select(&view, &parameters.q, &parameters.sort) {
+async fn fleet(services: &Services, parameters: &FleetParameters, format: Format) -> Response {
+    let selected = async {
+        services.permit(Permission::View)?;
+        let seen = services.seen().await?;
+        let matches = services.select(&seen, &parameters.q, &parameters.sort)?;
+        Ok::<_, ApiError>((seen.view, matches))
+    };
+    match selected.await {
         Err(error) => api::error(error),
-        Ok(matches) => {
+        Ok((view, matches)) => {
             let chunks = matches.len().div_ceil(CHUNK).max(1);
             let body = stream::iter(
                 (0..chunks).map(move |number| fleet_chunk(&view, &matches, number, chunks, format)),
@@ -138,13 +147,8 @@ async fn audit(services: &Services, parameters: &AuditParameters, format: Format
             Ok(filter) => filter,
             Err(error) => return api::error(error),
         };
-        match services.fleet.store().audit(&filter).await {
-            Err(error) => {
-                tracing::error!(%error, "the audit log cannot be exported");
-                return api::error(app::api::ApiError::Unavailable {
-                    message: "The audit log cannot be read now.".into(),
-                });
-            }
+        match services.audit_entries(filter).await {
+            Err(error) => return api::error(error),
             Ok(page) => {
                 let full = page.len() == AUDIT_LIMIT as usize;
                 entries.extend(page);
@@ -166,7 +170,7 @@ async fn audit(services: &Services, parameters: &AuditParameters, format: Format
         Ok(out) => file("audit", format, Body::from(out)),
         Err(error) => {
             tracing::error!(%error, "the audit log cannot be written");
-            api::error(app::api::ApiError::Internal)
+            api::error(ApiError::Internal)
         }
     }
 }

@@ -40,7 +40,7 @@ fn route(request: &Request) -> String {
     match request.extensions().get::<MatchedPath>() {
         // The endpoints of server functions are a closed set, and worth telling apart.
         Some(matched) if matched.as_str() == "/api/{*endpoint}" => {
-            super::api::known_path(request.uri().path()).into()
+            super::permissions::known_path(request.uri().path()).into()
         }
         Some(matched) => matched.as_str().to_owned(),
         None => "site".into(),

@@ -11,5 +11,9 @@ mod command_line;
 mod fuzz;
 /// Files, headers, statuses and checks.
 mod http;
+/// An issuer that signs what a test wants.
+mod issuer;
+/// Signing in, sessions and roles.
+mod sign_in;
 /// Signed messages to other systems.
 mod webhook;

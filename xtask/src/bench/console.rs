@@ -93,7 +93,11 @@ pub(super) fn rows(binary: &Path) -> Result<Vec<Row>> {
         row("median", "ms", at(50)),
         row("99th percentile", "ms", at(99)),
         row("resident memory", "MB", memory(held.id(), "VmRSS")? / 1e6),
-        row("resident memory at its peak, while a copy replaces another", "MB", memory(held.id(), "VmHWM")? / 1e6),
+        row(
+            "resident memory at its peak, while a copy replaces another",
+            "MB",
+            memory(held.id(), "VmHWM")? / 1e6,
+        ),
     ];
     rows.extend(page::rows(&address, INSTANCES)?);
     Ok(rows)

@@ -1,6 +1,8 @@
 //! The audit log: what a request may ask for, and its answer.
 
-use domain::audit::{AuditAction, AuditEntry, AuditFilter};
+use domain::access::Permission;
+use domain::audit::{AuditAction, AuditEntry, AuditFilter, NewAuditEntry};
+use domain::instance::SourceKey;
 
 use super::{Services, internal};
 use crate::api::ApiError;
@@ -16,9 +18,36 @@ impl Services {
         limit: u32,
     ) -> Result<Vec<AuditEntry>, ApiError> {
         let filter = audit_filter(text, action, account, instance_id, before_seq, limit)?;
-        self.fleet.store().audit(&filter).await.map_err(internal)
+        self.audit_entries(filter).await
+    }
+
+    /// The newest entries of the filter that the caller may see. Who sees a part of the fleet sees what happened to that part;
+    /// sign-ins and the like are of the whole installation.
+    pub async fn audit_entries(&self, mut filter: AuditFilter) -> Result<Vec<AuditEntry>, ApiError> {
+        let everything = self.caller()?.access.everywhere(Permission::View);
+        let wanted = filter.limit as usize;
+        let mut entries = Vec::new();
+        loop {
+            let page = self.fleet.store().audit(&filter).await.map_err(internal)?;
+            let is_last = page.len() < filter.limit as usize;
+            filter.before_seq = page.last().map(|entry| entry.seq);
+            entries.extend(page.into_iter().filter(|entry| everything || self.sees_entry(&entry.entry)));
+            if is_last || entries.len() >= wanted {
+                entries.truncate(wanted);
+                return Ok(entries);
+            }
+            // What is left out is made up for, by pages that do not take one query for each few entries.
+            filter.limit = LONGEST_PAGE;
+        }
+    }
+
+    fn sees_entry(&self, entry: &NewAuditEntry) -> bool {
+        !entry.account.is_empty() && self.sees(&SourceKey::new(entry.account.as_str(), entry.region.as_str()))
     }
 }
+
+/// The most entries in one answer.
+const LONGEST_PAGE: u32 = 1_000;
 
 /// The filter for the audit log; `before_seq` 0 and empty texts mean any.
 pub fn audit_filter(
@@ -38,7 +67,7 @@ pub fn audit_filter(
             }
         })?),
     };
-    if !(1..=1_000).contains(&limit) {
+    if !(1..=LONGEST_PAGE).contains(&limit) {
         return Err(ApiError::BadRequest {
             message: "A page of the audit log has 1 to 1,000 entries.".into(),
         });

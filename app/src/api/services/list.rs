@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use domain::instance::SourceKey;
 use domain::list::Sort;
 use domain::query::Query;
 use domain::wire::{ListPage, MAX_LIST_LIMIT};
-use fleet::FleetView;
 use jiff::Timestamp;
 
-use super::Services;
+use super::{Seen, Services};
 use crate::api::ApiError;
 
 /// How many results are kept. One of 100,000 instances is 400 KB.
@@ -22,16 +22,22 @@ pub struct ListCache(Mutex<VecDeque<Kept>>);
 #[derive(Debug)]
 struct Kept {
     revision: i64,
+    /// The sources that the view holds; `None` for all.
+    only: Option<Arc<[SourceKey]>>,
     query: String,
     sort: Sort,
     matches: Arc<Vec<u32>>,
 }
 
 impl ListCache {
-    fn get(&self, revision: i64, query: &str, sort: Sort) -> Option<Arc<Vec<u32>>> {
+    fn get(&self, seen: &Seen, query: &str, sort: Sort) -> Option<Arc<Vec<u32>>> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let found =
-            kept.iter().find(|one| one.revision == revision && one.sort == sort && one.query == query)?;
+        let found = kept.iter().find(|one| {
+            one.revision == seen.view.revision
+                && one.sort == sort
+                && one.query == query
+                && one.only == seen.only
+        })?;
         Some(found.matches.clone())
     }
 
@@ -46,7 +52,7 @@ impl ListCache {
 
 impl Services {
     /// A window of the instances that match.
-    pub(in crate::api) fn list(
+    pub(in crate::api) async fn list(
         &self,
         q: &str,
         sort: &str,
@@ -58,8 +64,9 @@ impl Services {
                 message: format!("A window has 1 to {MAX_LIST_LIMIT} rows."),
             });
         }
-        let view = self.fleet.view();
-        let matches = self.select(&view, q, sort)?;
+        let seen = self.seen().await?;
+        let view = &seen.view;
+        let matches = self.select(&seen, q, sort)?;
         let rows = view.index.rows();
         let window = matches.iter().skip(offset as usize).take(limit as usize);
         Ok(ListPage {
@@ -73,7 +80,7 @@ impl Services {
     }
 
     /// The positions of all that match, in order.
-    pub fn select(&self, view: &FleetView, q: &str, sort: &str) -> Result<Arc<Vec<u32>>, ApiError> {
+    pub fn select(&self, seen: &Seen, q: &str, sort: &str) -> Result<Arc<Vec<u32>>, ApiError> {
         let query = Query::parse(q).map_err(|error| ApiError::BadQuery {
             start: error.start,
             end: error.end,
@@ -82,11 +89,17 @@ impl Services {
         })?;
         let sort = if sort.is_empty() { Ok(Sort::default()) } else { Sort::parse(sort) };
         let sort = sort.map_err(|message| ApiError::BadRequest { message })?;
-        if let Some(matches) = self.lists.get(view.revision, q, sort) {
+        if let Some(matches) = self.lists.get(seen, q, sort) {
             return Ok(matches);
         }
-        let matches = Arc::new(view.index.select(&query, sort, Timestamp::now()));
-        self.lists.put(Kept { revision: view.revision, query: q.to_owned(), sort, matches: matches.clone() });
+        let matches = Arc::new(seen.view.index.select(&query, sort, Timestamp::now()));
+        self.lists.put(Kept {
+            revision: seen.view.revision,
+            only: seen.only.clone(),
+            query: q.to_owned(),
+            sort,
+            matches: matches.clone(),
+        });
         Ok(matches)
     }
 }

@@ -11,7 +11,9 @@ use super::{Services, api_error, internal};
 use crate::api::ApiError;
 
 /// How many changes of the day the overview shows.
-const CHANGED_TODAY_LIMIT: u32 = 20;
+const CHANGED_TODAY_LIMIT: usize = 20;
+/// How many are looked through for them.
+const CHANGED_TODAY_READ: u32 = 500;
 /// The longest trend.
 const MAX_TREND_DAYS: u32 = 730;
 
@@ -22,28 +24,28 @@ impl Services {
                 message: format!("A trend covers 1 to {MAX_TREND_DAYS} days."),
             });
         }
-        let view = self.fleet.view();
+        let view = self.view().await?;
         let now = Timestamp::now();
         let since = now - SignedDuration::from_hours(24 * i64::from(days));
         let midnight = domain::evidence::window_start(now, 1);
-        let points = self.fleet.store().trend_since(since).await.map_err(internal)?;
+        let mut points = self.fleet.store().trend_since(since).await.map_err(internal)?;
+        points.retain(|point| self.sees(&point.key));
+        // A day with more changes than this is not read through to find those that somebody with few accounts sees.
+        let changed = self.fleet.history_since(midnight, CHANGED_TODAY_READ).await.map_err(api_error)?;
+        let changed = changed.into_iter().filter(|item| self.sees(&item.key.source));
         Ok(Overview {
             summary: view.summary,
             sources: view.sources.values().cloned().collect(),
             trend: trend(points),
-            changed_today: self
-                .fleet
-                .history_since(midnight, CHANGED_TODAY_LIMIT)
-                .await
-                .map_err(api_error)?,
+            changed_today: changed.take(CHANGED_TODAY_LIMIT).collect(),
             policy: outcome_counts(view.index.rows()),
             revision: view.revision,
             as_of: view.as_of,
         })
     }
 
-    pub(in crate::api) fn policy_report(&self) -> PolicyReport {
-        let view = self.fleet.view();
+    pub(in crate::api) async fn policy_report(&self) -> Result<PolicyReport, ApiError> {
+        let view = self.view().await?;
         let policy = self.fleet.policy();
         let failing = rule_counts(view.index.rows());
         let mut rules: Vec<RuleRow> = policy
@@ -73,14 +75,14 @@ impl Services {
                 });
             }
         }
-        PolicyReport {
+        Ok(PolicyReport {
             engine: policy.description(),
             revision: policy.revision(),
             query: policy.query().to_owned(),
             problem: policy.problem(),
             rules,
             outcomes: outcome_counts(view.index.rows()),
-        }
+        })
     }
 }
 

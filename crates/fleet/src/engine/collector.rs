@@ -158,7 +158,7 @@ impl Fleet {
                 }
             })
             .await;
-        self.publish().await;
+        self.publish_here();
         Ok(())
     }
 }

@@ -1,0 +1,155 @@
+//! Who is asking: sign-in at an OpenID Connect issuer, sessions in the store, and what a caller may do here.
+
+mod cookie;
+mod gate;
+mod issuer;
+mod routes;
+mod secret;
+
+use std::sync::Arc;
+
+use app::api::services::{Caller, SignedIn};
+use domain::access::{Access, Grant};
+use fleet::Fleet;
+use jiff::{SignedDuration, Timestamp};
+use openidconnect::RedirectUrl;
+use store::{StoreError, StoredSession};
+use url::Url;
+
+pub(crate) use self::gate::{Gate, Way, Who, authenticate};
+pub(crate) use self::issuer::{Issuer, IssuerConfig, IssuerError};
+pub(crate) use self::routes::router;
+
+/// Where an issuer sends the browser back to.
+const CALLBACK_PATH: &str = "/api/auth/callback";
+
+/// How people sign in, and what their groups give them.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct AuthConfig {
+    /// Where browsers reach the console.
+    pub(crate) public_url: Url,
+    pub(crate) issuers: Vec<IssuerConfig>,
+    pub(crate) grants: Vec<GroupGrant>,
+    /// A session that is not used for this long ends.
+    pub(crate) session_idle: SignedDuration,
+    /// A session ends after this long, used or not.
+    pub(crate) session_lifetime: SignedDuration,
+}
+
+/// What a group gives its members.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct GroupGrant {
+    pub(crate) group: String,
+    /// The issuer whose group it is; any without one.
+    pub(crate) issuer: Option<String>,
+    pub(crate) grant: Grant,
+}
+
+impl std::fmt::Debug for AuthConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Issuers carry secrets.
+        f.debug_struct("AuthConfig").field("public_url", &self.public_url.as_str()).finish_non_exhaustive()
+    }
+}
+
+/// Authentication as it runs.
+pub(crate) struct Auth {
+    config: AuthConfig,
+    issuers: Vec<Issuer>,
+    fleet: Arc<Fleet>,
+}
+
+impl Auth {
+    /// Prepares the issuers; none of them is asked yet.
+    pub(crate) fn new(config: AuthConfig, fleet: Arc<Fleet>) -> Result<Auth, String> {
+        let redirect = config.public_url.join(CALLBACK_PATH).map_err(|error| error.to_string())?;
+        let redirect = RedirectUrl::from_url(redirect);
+        let issuers: Result<Vec<Issuer>, IssuerError> =
+            config.issuers.iter().map(|issuer| Issuer::new(issuer.clone(), redirect.clone())).collect();
+        Ok(Auth { issuers: issuers.map_err(|error| error.to_string())?, config, fleet })
+    }
+
+    /// Asks every issuer for its discovery document.
+    ///
+    /// # Errors
+    /// The first that cannot be used.
+    pub(crate) async fn check(&self) -> Result<(), IssuerError> {
+        for issuer in &self.issuers {
+            issuer.discover().await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn issuer_names(&self) -> Vec<String> {
+        self.issuers.iter().map(|issuer| issuer.config.name.clone()).collect()
+    }
+
+    fn issuer(&self, name: &str) -> Option<&Issuer> {
+        self.issuers.iter().find(|issuer| issuer.config.name == name)
+    }
+
+    /// What the groups of an issuer give together.
+    fn access(&self, issuer: &str, groups: &[String]) -> Access {
+        access(&self.config.grants, issuer, groups)
+    }
+
+    /// The session that a cookie's secret opens; `None` when there is none or it has ended.
+    async fn session(&self, secret: &str) -> Result<Option<StoredSession>, StoreError> {
+        let now = Timestamp::now();
+        let store = self.fleet.store();
+        let Some(session) = store.session(&secret::hash(secret), now, self.config.session_idle).await? else {
+            return Ok(None);
+        };
+        // Writing on each request would make every read a write; a fraction of the idle time is exact enough.
+        if now.duration_since(session.last_seen_at) > self.config.session_idle / 20 {
+            store.touch_session(&session.id, now).await?;
+        }
+        Ok(Some(session))
+    }
+
+    fn caller(&self, session: StoredSession, address: String) -> Caller {
+        Caller {
+            access: self.access(&session.issuer, &session.groups),
+            actor: session.name,
+            address,
+            signed_in: Some(SignedIn {
+                session_id: session.id,
+                issuer: session.issuer,
+                subject: session.subject,
+            }),
+        }
+    }
+}
+
+fn access(grants: &[GroupGrant], issuer: &str, groups: &[String]) -> Access {
+    let grants = grants
+        .iter()
+        .filter(|grant| grant.issuer.as_deref().is_none_or(|only| only == issuer))
+        .filter(|grant| groups.contains(&grant.group))
+        .map(|grant| grant.grant.clone())
+        .collect();
+    Access { grants }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::access::{Permission, Resource, Role, Scope};
+
+    use super::*;
+
+    #[test]
+    fn a_group_counts_for_its_own_issuer_only() {
+        let grants = [GroupGrant {
+            group: "platform".into(),
+            issuer: Some("Okta".into()),
+            grant: Grant { role: Role::Operator, scope: Scope::default() },
+        }];
+        let groups = ["platform".to_owned()];
+        let allowed = |issuer: &str, groups: &[String]| {
+            access(&grants, issuer, groups).allows(Permission::Change, &Resource::Installation)
+        };
+        assert!(allowed("Okta", &groups));
+        assert!(!allowed("Dex", &groups));
+        assert!(!allowed("Okta", &[]));
+    }
+}

@@ -1,0 +1,122 @@
+//! Finds out who asks, before anything is answered.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use app::api::ApiError;
+use app::api::services::Caller;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::HeaderMap;
+use ipnet::IpNet;
+
+use super::{Auth, cookie};
+use crate::http::api;
+
+/// How callers are told apart.
+#[derive(Clone)]
+pub(crate) struct Gate {
+    pub(crate) way: Way,
+    /// Whose word about the caller's address is taken.
+    pub(crate) trusted_proxies: Arc<[IpNet]>,
+}
+
+#[derive(Clone)]
+pub(crate) enum Way {
+    /// Nobody signs in: everyone who reaches the loopback address is this one.
+    Local(Arc<Caller>),
+    SignIn(Arc<Auth>),
+}
+
+/// Who asks; nobody who has not signed in.
+#[derive(Clone, Debug)]
+pub(crate) struct Who(pub(crate) Option<Arc<Caller>>);
+
+/// Where the request comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Address(pub(crate) IpAddr);
+
+/// Notes who asks and from where, for what answers the request.
+pub(crate) async fn authenticate(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    // Only in tests is a request without a connection.
+    let peer = peer.unwrap_or(IpAddr::from([127, 0, 0, 1]));
+    let address = caller_address(peer, request.headers(), &gate.trusted_proxies);
+    let who = match &gate.way {
+        Way::Local(caller) => Some(caller.clone()),
+        Way::SignIn(auth) => match signed_in(auth, request.headers(), address).await {
+            Ok(who) => who,
+            Err(error) => return api::error(error),
+        },
+    };
+    request.extensions_mut().insert(Who(who));
+    request.extensions_mut().insert(Address(address));
+    next.run(request).await
+}
+
+async fn signed_in(
+    auth: &Auth,
+    headers: &HeaderMap,
+    address: IpAddr,
+) -> Result<Option<Arc<Caller>>, ApiError> {
+    let Some(secret) = cookie::read(headers, cookie::SESSION) else { return Ok(None) };
+    match auth.session(&secret).await {
+        Ok(session) => Ok(session.map(|session| Arc::new(auth.caller(session, address.to_string())))),
+        Err(error) => {
+            tracing::error!(%error, "a session cannot be looked up");
+            Err(ApiError::Unavailable {
+                message: "Sessions cannot be read now. Try again in a moment.".into(),
+            })
+        }
+    }
+}
+
+/// The address that the nearest proxy which is not ours saw. Each proxy appends to `X-Forwarded-For` what it saw, so that only
+/// the end of the list, as far as our own proxies wrote it, is true; what stands before it is the caller's invention.
+fn caller_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+    let is_ours = |address: &IpAddr| trusted.iter().any(|range| range.contains(address));
+    let mut address = peer.to_canonical();
+    let lines: Vec<&str> =
+        headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok()).collect();
+    let joined = lines.join(",");
+    for told in joined.rsplit(',') {
+        if !is_ours(&address) {
+            break;
+        }
+        match told.trim().parse::<IpAddr>() {
+            Ok(told) => address = told.to_canonical(),
+            Err(_) => break,
+        }
+    }
+    address
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn seen(peer: &str, forwarded: &[&str], trusted: &[&str]) -> String {
+        let mut headers = HeaderMap::new();
+        for line in forwarded {
+            headers.append("x-forwarded-for", HeaderValue::from_str(line).expect("a header value"));
+        }
+        let trusted: Vec<IpNet> = trusted.iter().map(|range| range.parse().expect("a range")).collect();
+        caller_address(peer.parse().expect("an address"), &headers, &trusted).to_string()
+    }
+
+    #[test]
+    fn only_our_own_proxies_are_believed() {
+        let ours = &["10.0.0.0/8"];
+        assert_eq!(seen("203.0.113.9", &["198.51.100.1"], ours), "203.0.113.9", "a stranger's word");
+        assert_eq!(seen("10.1.2.3", &[], ours), "10.1.2.3");
+        assert_eq!(seen("10.1.2.3", &["198.51.100.1"], ours), "198.51.100.1");
+        assert_eq!(seen("10.1.2.3", &["1.1.1.1, 198.51.100.1, 10.9.9.9"], ours), "198.51.100.1");
+        assert_eq!(seen("10.1.2.3", &["1.1.1.1", "198.51.100.1"], ours), "198.51.100.1");
+        assert_eq!(seen("10.1.2.3", &["198.51.100.1, unknown"], ours), "10.1.2.3");
+        assert_eq!(seen("::ffff:10.1.2.3", &["198.51.100.1"], ours), "198.51.100.1");
+        assert_eq!(seen("10.1.2.3", &["198.51.100.1"], &[]), "10.1.2.3");
+    }
+}

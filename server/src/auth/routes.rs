@@ -1,0 +1,319 @@
+//! The way to an issuer's sign-in page and back, and signing out.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use app::api::ApiError;
+use axum::extract::{Query, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Extension, Json, Router};
+use domain::audit::{AuditAction, NewAuditEntry};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+use store::NewSession;
+use url::Url;
+
+use super::gate::{Address, Who};
+use super::issuer::{Attempt, Identity, IssuerError};
+use super::{Auth, cookie, secret};
+use crate::http::api;
+
+/// How long somebody may take at the issuer's sign-in page.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(10);
+/// Requests a minute from one address, which may be a whole office's; a sign-in takes two.
+const PER_MINUTE: NonZeroU32 = NonZeroU32::new(60).expect("not zero");
+/// What is kept of a browser's description of itself.
+const LONGEST_USER_AGENT: usize = 200;
+
+type Limiter = DefaultKeyedRateLimiter<std::net::IpAddr>;
+
+/// The routes of sign-in; `None` has none of them.
+pub(crate) fn router<S: Clone + Send + Sync + 'static>(auth: Arc<Auth>) -> Router<S> {
+    let limiter: Arc<Limiter> = Arc::new(RateLimiter::keyed(Quota::per_minute(PER_MINUTE)));
+    Router::new()
+        .route("/api/auth/login", get(login))
+        .route(super::CALLBACK_PATH, get(callback))
+        .route("/api/auth/logout", post(logout))
+        .layer(middleware::from_fn_with_state(limiter, limit))
+        .with_state(auth)
+}
+
+/// Refuses an address that asks too often.
+async fn limit(State(limiter): State<Arc<Limiter>>, request: Request, next: Next) -> Response {
+    let address = request.extensions().get::<Address>().copied();
+    if let Some(Address(address)) = address
+        && limiter.check_key(&address).is_err()
+    {
+        limiter.retain_recent();
+        let mut response = api::error(ApiError::TooMany);
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
+        return response;
+    }
+    next.run(request).await
+}
+
+#[derive(Deserialize)]
+struct Login {
+    /// The only issuer, where there is one.
+    #[serde(default)]
+    issuer: String,
+    #[serde(default)]
+    return_to: String,
+}
+
+async fn login(State(auth): State<Arc<Auth>>, Query(asked): Query<Login>) -> Response {
+    let issuer = match (asked.issuer.as_str(), &auth.issuers[..]) {
+        ("", [only]) => Some(only),
+        (name, _) => auth.issuer(name),
+    };
+    let Some(issuer) = issuer else {
+        return api::error(ApiError::BadRequest {
+            message: "There is no such issuer in the configuration.".into(),
+        });
+    };
+    let browser = secret::new();
+    let return_to = own_path(&auth.config.public_url, &asked.return_to);
+    match issuer.set_out(&return_to, secret::hash(&browser)).await {
+        Err(error) => failed(&error),
+        Ok((url, state, attempt)) => {
+            let kept = serde_json::to_string(&attempt).map_err(|error| error.to_string());
+            let expires_at = Timestamp::now() + PATIENCE;
+            let stored = match kept {
+                Ok(kept) => auth
+                    .fleet
+                    .store()
+                    .put_login(&secret::hash(&state), &kept, expires_at)
+                    .await
+                    .map_err(|error| error.to_string()),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = stored {
+                tracing::error!(error, "a sign-in cannot be stored");
+                return back(Problem::Unavailable);
+            }
+            redirect(url.as_str(), &[cookie::set(cookie::LOGIN, &browser, PATIENCE)])
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Callback {
+    #[serde(default)]
+    code: String,
+    #[serde(default)]
+    state: String,
+    #[serde(default)]
+    error: String,
+}
+
+async fn callback(
+    State(auth): State<Arc<Auth>>,
+    Extension(Address(address)): Extension<Address>,
+    Query(told): Query<Callback>,
+    headers: HeaderMap,
+) -> Response {
+    let address = address.to_string();
+    // The state is good for one attempt, whatever comes of it.
+    let kept = match auth.fleet.store().take_login(&secret::hash(&told.state), Timestamp::now()).await {
+        Ok(kept) => kept,
+        Err(error) => {
+            tracing::error!(%error, "a sign-in cannot be looked up");
+            return back(Problem::Unavailable);
+        }
+    };
+    let attempt: Option<Attempt> = kept.and_then(|kept| serde_json::from_str(&kept).ok());
+    // Somebody else's way back would sign this browser in as them.
+    let browser = cookie::read(&headers, cookie::LOGIN).map(|secret| secret::hash(&secret));
+    let attempt = attempt.filter(|attempt| browser.as_deref() == Some(attempt.browser_hash.as_str()));
+    let Some(attempt) = attempt else {
+        note(
+            &auth,
+            AuditAction::SignInFailed,
+            "",
+            &address,
+            "The sign-in was not begun in this browser, or too long ago.",
+        )
+        .await;
+        return back(Problem::Expired);
+    };
+    if !told.error.is_empty() || told.code.is_empty() {
+        let why = format!("{} answered {:?}.", attempt.issuer, told.error);
+        note(&auth, AuditAction::SignInFailed, "", &address, &why).await;
+        return back(Problem::Refused);
+    }
+    let Some(issuer) = auth.issuer(&attempt.issuer) else { return back(Problem::Expired) };
+    let return_to = attempt.return_to.clone();
+    match issuer.come_back(told.code, attempt).await {
+        Err(error) => {
+            note(&auth, AuditAction::SignInFailed, "", &address, &error.to_string()).await;
+            failed(&error)
+        }
+        Ok(identity) => match begin(&auth, &identity, &address, &headers).await {
+            Ok(secret) => {
+                let session = cookie::set(cookie::SESSION, &secret, auth.config.session_lifetime);
+                redirect(&return_to, &[session, cookie::clear(cookie::LOGIN)])
+            }
+            Err(error) => {
+                tracing::error!(%error, "a session cannot be stored");
+                back(Problem::Unavailable)
+            }
+        },
+    }
+}
+
+/// Begins a session and answers its secret.
+async fn begin(
+    auth: &Auth,
+    identity: &Identity,
+    address: &str,
+    headers: &HeaderMap,
+) -> Result<String, store::StoreError> {
+    let secret = secret::new();
+    let now = Timestamp::now();
+    let user_agent =
+        headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let session = NewSession {
+        token_hash: secret::hash(&secret),
+        issuer: identity.issuer.clone(),
+        subject: identity.subject.clone(),
+        name: identity.name.clone(),
+        groups: identity.groups.clone(),
+        address: address.to_owned(),
+        user_agent: user_agent.chars().take(LONGEST_USER_AGENT).collect(),
+        created_at: now,
+        expires_at: now + auth.config.session_lifetime,
+    };
+    auth.fleet.store().create_session(&session).await?;
+    let access = auth.access(&identity.issuer, &identity.groups);
+    let roles: Vec<&str> = access.grants.iter().map(|grant| grant.role.as_str()).collect();
+    let detail = format!(
+        "{} ({}), roles: {}",
+        identity.issuer,
+        identity.subject,
+        if roles.is_empty() { "none".to_owned() } else { roles.join(", ") }
+    );
+    note(auth, AuditAction::SignIn, &identity.name, address, &detail).await;
+    Ok(secret)
+}
+
+/// Ends the session here, and answers where the browser goes to end it at the issuer too.
+async fn logout(State(auth): State<Arc<Auth>>, Extension(Who(who)): Extension<Who>) -> Response {
+    let mut next = auth.config.public_url.clone();
+    if let Some(caller) = &who
+        && let Some(signed_in) = &caller.signed_in
+    {
+        if let Err(error) = auth.fleet.store().end_session(&signed_in.session_id).await {
+            tracing::error!(%error, "a session cannot be ended");
+            return api::error(ApiError::Unavailable {
+                message: "The session cannot be ended now. Try again in a moment.".into(),
+            });
+        }
+        note(&auth, AuditAction::SignOut, &caller.actor, &caller.address, &signed_in.issuer).await;
+        if let Some(issuer) = auth.issuer(&signed_in.issuer)
+            && let Some(url) = issuer.logout(&auth.config.public_url).await
+        {
+            next = url;
+        }
+    }
+    let mut response = Json(serde_json::json!({ "url": next })).into_response();
+    response.headers_mut().append(header::SET_COOKIE, cookie::clear(cookie::SESSION));
+    response
+}
+
+/// Why nobody is signed in, as the sign-in page explains it.
+#[derive(Clone, Copy)]
+enum Problem {
+    Expired,
+    Refused,
+    Unreachable,
+    Unavailable,
+}
+
+fn failed(error: &IssuerError) -> Response {
+    tracing::warn!(%error, "nobody is signed in");
+    match error {
+        IssuerError::Unreachable { .. } => back(Problem::Unreachable),
+        IssuerError::Refused { .. } | IssuerError::Invalid { .. } | IssuerError::TooManyGroups { .. } => {
+            back(Problem::Refused)
+        }
+    }
+}
+
+/// Back to the sign-in page: the address bar is at `/api/`, which shows nobody anything.
+fn back(problem: Problem) -> Response {
+    let name = match problem {
+        Problem::Expired => "expired",
+        Problem::Refused => "refused",
+        Problem::Unreachable => "unreachable",
+        Problem::Unavailable => "unavailable",
+    };
+    redirect(&format!("/sign-in?problem={name}"), &[cookie::clear(cookie::LOGIN)])
+}
+
+fn redirect(to: &str, cookies: &[HeaderValue]) -> Response {
+    let Ok(location) = HeaderValue::from_str(to) else { return api::error(ApiError::Internal) };
+    let mut response = (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response();
+    for cookie in cookies {
+        response.headers_mut().append(header::SET_COOKIE, cookie.clone());
+    }
+    response
+}
+
+/// The path of one of our pages, or of the first: a sign-in must not end on somebody else's page, nor inside the API.
+fn own_path(public_url: &Url, wanted: &str) -> String {
+    let page = public_url.join(wanted).ok().filter(|url| {
+        wanted.starts_with('/') && url.origin() == public_url.origin() && !url.path().starts_with("/api")
+    });
+    match page {
+        Some(url) => url[url::Position::BeforePath..].to_owned(),
+        None => "/".to_owned(),
+    }
+}
+
+/// Writes the audit entry. Where it cannot be written the sign-in still counts: nobody could reach the console to mend it.
+async fn note(auth: &Auth, action: AuditAction, actor: &str, address: &str, detail: &str) {
+    let entry = NewAuditEntry {
+        actor: actor.to_owned(),
+        address: address.to_owned(),
+        detail: detail.to_owned(),
+        ..NewAuditEntry::of(action, Timestamp::now())
+    };
+    if let Err(error) = auth.fleet.store().append_audit(&entry).await {
+        tracing::error!(%error, action = action.as_str(), "an audit entry cannot be written");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sign_in_ends_on_one_of_our_own_pages() {
+        let ours = Url::parse("https://tollgate.example.com/").expect("a URL");
+        for path in ["/fleet?q=state%3Arunning", "/", "/audit#newest"] {
+            assert_eq!(own_path(&ours, path), path);
+        }
+        for other in [
+            "",
+            "fleet",
+            "//evil.example/",
+            "/\\evil.example",
+            "https://evil.example/",
+            "javascript:alert(1)",
+            "/api/auth/logout",
+            "/\t/evil.example",
+            "http://tollgate.example.com/",
+        ] {
+            let path = own_path(&ours, other);
+            assert!(
+                path.starts_with('/') && !path.starts_with("//") && !path.starts_with("/api"),
+                "{other} → {path}"
+            );
+            assert!(!path.contains("evil") || path.starts_with("/evil"), "{other} → {path}");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The part of the configuration that says who may sign in, and as what.
+
+use domain::access::{Grant, Role, Scope};
+use jiff::SignedDuration;
+use std::time::Duration;
+use url::{Host, Url};
+
+use super::layers::{ConfigError, Layers, Section};
+use crate::auth::{AuthConfig, GroupGrant, IssuerConfig};
+
+/// What a token has to carry: who it is about, and for people a name.
+const DEFAULT_SCOPES: [&str; 2] = ["profile", "email"];
+const DEFAULT_GROUPS_CLAIM: &str = "groups";
+
+/// How people sign in; `None` where no issuer is configured.
+pub(super) fn auth_config(layers: &Layers) -> Result<Option<AuthConfig>, ConfigError> {
+    let sections = layers.sections("issuers")?;
+    let public_url = layers.text("auth.public_url")?;
+    if sections.is_empty() {
+        if let Some(grant) = layers.sections("grants")?.first() {
+            return Err(grant.error("group", "gives a role, but nobody can sign in: add [[issuers]]"));
+        }
+        return match public_url {
+            Some(_) => {
+                Err(layers.invalid("auth.public_url", "is set, but nobody can sign in: add [[issuers]]"))
+            }
+            None => Ok(None),
+        };
+    }
+    let Some(public_url) = public_url else {
+        return Err(sections[0].error(
+            "name",
+            "needs auth.public_url, the address under which browsers reach the console: issuers send them back there",
+        ));
+    };
+    let mut issuers: Vec<IssuerConfig> = Vec::with_capacity(sections.len());
+    for section in &sections {
+        let issuer = issuer(layers, section)?;
+        if issuers.iter().any(|known| known.name == issuer.name) {
+            return Err(section.error("name", &format!("{:?} is taken by another issuer", issuer.name)));
+        }
+        issuers.push(issuer);
+    }
+    let grants = layers.sections("grants")?;
+    let grants: Result<Vec<GroupGrant>, ConfigError> =
+        grants.iter().map(|section| grant(section, &issuers)).collect();
+    let grants = grants?;
+    if grants.is_empty() {
+        return Err(sections[0].error("name", "signs people in, but no group has a role: add [[grants]]"));
+    }
+    let idle =
+        layers.duration("auth.session_idle", Duration::from_secs(300)..=Duration::from_secs(30 * 86_400))?;
+    let lifetime = layers
+        .duration("auth.session_lifetime", Duration::from_secs(300)..=Duration::from_secs(90 * 86_400))?;
+    Ok(Some(AuthConfig {
+        public_url: own_url(layers, &public_url)?,
+        issuers,
+        grants,
+        session_idle: SignedDuration::try_from(idle).unwrap_or(SignedDuration::MAX),
+        session_lifetime: SignedDuration::try_from(lifetime).unwrap_or(SignedDuration::MAX),
+    }))
+}
+
+/// Cookies and codes go over this address: TLS, or this machine.
+fn own_url(layers: &Layers, text: &str) -> Result<Url, ConfigError> {
+    let wrong = |problem: &str| layers.invalid("auth.public_url", problem);
+    let url = Url::parse(text).map_err(|_| wrong("is not a URL such as https://tollgate.example.com"))?;
+    if !is_safe(&url) {
+        return Err(wrong("is not https: sign-in over plain HTTP can be read by everyone in between"));
+    }
+    if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+        return Err(wrong("has a path, and the console is served at the root of its name"));
+    }
+    Ok(url)
+}
+
+/// Whether nobody in between can read what goes over the address.
+fn is_safe(url: &Url) -> bool {
+    let loopback = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    url.scheme() == "https" || (url.scheme() == "http" && loopback)
+}
+
+fn issuer(layers: &Layers, section: &Section<'_>) -> Result<IssuerConfig, ConfigError> {
+    section.only(&[
+        "name",
+        "url",
+        "client_id",
+        "client_secret",
+        "client_secret_variable",
+        "scopes",
+        "groups_claim",
+        "logout_url",
+    ])?;
+    let url = section.required("url")?;
+    match Url::parse(&url) {
+        Ok(parsed) if is_safe(&parsed) => {}
+        Ok(_) => {
+            return Err(section.error("url", "is not https: keys and tokens over plain HTTP prove nothing"));
+        }
+        Err(_) => return Err(section.error("url", "is not a URL such as https://login.example.com")),
+    }
+    let client_secret = match (section.text("client_secret")?, section.text("client_secret_variable")?) {
+        (None, None) => None,
+        (Some(secret), None) => Some(secret),
+        (None, Some(variable)) => Some(layers.variable(&variable).ok_or_else(|| {
+            section.error("client_secret_variable", &format!("names {variable}, which is not set"))
+        })?),
+        (Some(_), Some(_)) => {
+            return Err(
+                section.error("client_secret", "and client_secret_variable are both set: keep one of them")
+            );
+        }
+    };
+    let scopes = section.list("scopes")?;
+    Ok(IssuerConfig {
+        name: section.required("name")?,
+        url,
+        client_id: section.required("client_id")?,
+        client_secret,
+        scopes: if scopes.is_empty() { DEFAULT_SCOPES.map(str::to_owned).to_vec() } else { scopes },
+        groups_claim: section.text("groups_claim")?.unwrap_or_else(|| DEFAULT_GROUPS_CLAIM.to_owned()),
+        logout_url: section.text("logout_url")?,
+    })
+}
+
+fn grant(section: &Section<'_>, issuers: &[IssuerConfig]) -> Result<GroupGrant, ConfigError> {
+    section.only(&["group", "issuer", "role", "accounts", "regions", "environments", "services"])?;
+    let name = section.required("role")?;
+    let role = Role::parse(&name).ok_or_else(|| {
+        let known: Vec<&str> = Role::ALL.into_iter().map(Role::as_str).collect();
+        section.error("role", &format!("is {name:?}, and there is no such role: {}", known.join(", ")))
+    })?;
+    let issuer = section.text("issuer")?;
+    if let Some(wanted) = &issuer
+        && !issuers.iter().any(|known| known.name == *wanted)
+    {
+        return Err(section.error("issuer", &format!("is {wanted:?}, and no issuer has that name")));
+    }
+    let scope = Scope {
+        accounts: section.list("accounts")?,
+        regions: section.list("regions")?,
+        environments: section.list("environments")?,
+        services: section.list("services")?,
+    };
+    Ok(GroupGrant { group: section.required("group")?, issuer, grant: Grant { role, scope } })
+}
