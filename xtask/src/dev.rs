@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::bundle;
 use crate::emulator::{self, Seed};
 use crate::process::{self, Held};
 use crate::tools::{self, Missing};
+use crate::{bundle, issuer};
 use crate::{cargo, paths};
 
 /// Set everything up and run Tollgate.
@@ -32,6 +32,9 @@ pub(crate) struct Dev {
     /// How large the fleet of the local AWS is
     #[arg(long, value_enum, default_value_t = Seed::Dev, conflicts_with = "aws")]
     seed: Seed,
+    /// Sign in at a local issuer as viewer, operator, releaser, approver or administrator, with any password
+    #[arg(long, conflicts_with = "aws")]
+    login: bool,
 }
 
 impl Dev {
@@ -69,7 +72,13 @@ impl Dev {
             let local = emulator::start(self.seed, 0, Missing::Name)?;
             println!("AWS: local, {} instances at {}", local.instances, local.url);
             let file = directory.join("tollgate.toml");
-            fs::write(&file, configuration(&local.url))?;
+            let mut configuration = configuration(&local.url);
+            if self.login {
+                let issuer = issuer::start(Missing::Name)?;
+                configuration.push_str(&issuer.configuration(&format!("http://{address}")));
+                running.push(issuer.process);
+            }
+            fs::write(&file, configuration)?;
             serve.arg("--config").arg(file);
             emulator::environment(&mut serve);
             running.push(local.process);

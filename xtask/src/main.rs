@@ -5,6 +5,7 @@ mod bundle;
 mod cargo;
 mod dev;
 mod emulator;
+mod issuer;
 mod lint;
 mod paths;
 mod process;

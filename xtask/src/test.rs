@@ -17,7 +17,7 @@ use clap::ValueEnum;
 use self::summary::{Count, Part, Summary};
 use crate::emulator::{self, Seed};
 use crate::tools::{self, Missing};
-use crate::{cargo, lint, paths};
+use crate::{cargo, issuer, lint, paths};
 
 /// Run the tests.
 #[derive(clap::Args)]
@@ -153,6 +153,7 @@ impl Test {
         let browser = tools::browser(Missing::Install)?;
         let python = tools::python_environment("moto", &emulator::requirements(), Missing::Install)?;
         let aws = emulator::start(Seed::Dev, 0, Missing::Install)?;
+        let (node, provider) = tools::oidc_provider(Missing::Install)?;
         let screenshots = paths::output().join("screenshots");
         fs::create_dir_all(&screenshots)?;
         emulator::environment(&mut command)
@@ -162,6 +163,9 @@ impl Test {
             .env("TOLLGATE_TEST_SITE", self.site()?)
             .env("TOLLGATE_TEST_CHROMIUM", browser.chromium)
             .env("TOLLGATE_TEST_CHROMEDRIVER", browser.driver)
+            .env("TOLLGATE_TEST_NODE", node)
+            .env("TOLLGATE_TEST_ISSUER_SCRIPT", issuer::script())
+            .env("TOLLGATE_TEST_OIDC_PROVIDER", provider)
             .env("TOLLGATE_TEST_AXE_JS", tools::axe(Missing::Install)?)
             .env("TOLLGATE_TEST_SCREENSHOTS", screenshots);
         self.cargo_test(command)

@@ -18,6 +18,7 @@ pub(crate) use python::environment_exists as python_environment_exists;
 pub(crate) use python::require as require_python;
 
 const BINARYEN: &str = "132.0.0";
+const OIDC_PROVIDER: &str = "9.13.3";
 const AXE_CORE: &str = "4.14.1";
 const MACHETE: &str = "0.9.2";
 
@@ -99,6 +100,16 @@ pub(crate) fn wasm_opt(missing: Missing) -> Result<Command> {
 /// The accessibility checker that the browser tests load into each page.
 pub(crate) fn axe(missing: Missing) -> Result<PathBuf> {
     Ok(npm_package("axe-core", AXE_CORE, missing)?.join("axe.min.js"))
+}
+
+/// The OpenID Connect provider of `infra/dev/issuer.mjs`, and what runs it.
+pub(crate) fn oidc_provider(missing: Missing) -> Result<(PathBuf, PathBuf)> {
+    let package = npm_package("oidc-provider", OIDC_PROVIDER, missing)?;
+    let node = match process::on_path("node") {
+        Some(node) => node,
+        None => apt::provide("node", &["nodejs"], missing)?,
+    };
+    Ok((node, package))
 }
 
 /// cargo-machete, built into the tool cache.
@@ -207,6 +218,7 @@ pub(crate) fn list() -> Result<ExitCode> {
         ("chromium", browser.chromium),
         ("chromedriver", browser.driver),
         ("axe-core", axe(missing)?),
+        ("oidc-provider", oidc_provider(missing)?.1),
         ("cargo-machete", machete()?),
     ];
     for (name, path) in rows {

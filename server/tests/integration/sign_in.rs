@@ -1,6 +1,10 @@
 //! Signing in, what it gives, and every way in which it does not happen.
 
+use futures::StreamExt;
 use http::header;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -395,6 +399,41 @@ async fn keys_may_change_and_clocks_may_differ_a_little() {
     guarded.issuer.answer(guarded.key.sign(&guarded.issuer.claims(&way.nonce, &["root"])));
     let answer = guarded.come_back(&way.state, &way.cookie).await;
     assert_eq!(location(&answer), "/sign-in?problem=refused", "the key that was taken back");
+}
+
+#[tokio::test]
+async fn no_cookie_or_header_makes_the_gate_fail_or_open() {
+    const CASES: usize = 10_000;
+    let guarded = Guarded::start().await;
+    let mut runner = TestRunner::deterministic();
+    let values = prop_oneof![
+        3 => "(__Host-tollgate-(session|login)=[a-f0-9]{0,96}(; )?){0,4}",
+        1 => "[a-z_-]{0,20}=?[ -~]{0,80}",
+        1 => "\\PC{0,60}",
+        1 => "[0-9a-f:.]{1,40}(, [0-9.]{1,15}){0,3}",
+        1 => Just("x".repeat(5_000)),
+    ];
+    let mut requests = Vec::with_capacity(CASES);
+    for number in 0..CASES {
+        let mut request = guarded.console.client.get(format!("{}{LIST}", guarded.console.url));
+        for name in ["cookie", "x-forwarded-for", "authorization", "last-event-id"] {
+            let value = values.new_tree(&mut runner).expect("a value").current();
+            // What a client cannot even send needs no answer.
+            if let Ok(value) = http::HeaderValue::from_bytes(value.as_bytes()) {
+                request = request.header(name, value);
+            }
+        }
+        requests.push((number, request));
+    }
+    let failed: Vec<(usize, u16)> = futures::stream::iter(requests)
+        .map(|(number, request)| async move {
+            (number, request.send().await.expect("an answer").status().as_u16())
+        })
+        .buffer_unordered(16)
+        .filter(|(_, status)| futures::future::ready(*status != 401))
+        .collect()
+        .await;
+    assert_eq!(failed, []);
 }
 
 #[tokio::test]
