@@ -65,7 +65,8 @@ pub(crate) fn part(value: &Value) -> String {
 
 impl FakeIssuer {
     pub(crate) async fn start(key: &Key) -> FakeIssuer {
-        let server = MockServer::start().await;
+        // Of its own, since one from the library's pool goes on listening.
+        let server = MockServer::builder().start().await;
         let issuer = FakeIssuer {
             published: Arc::new(Mutex::new(json!({ "keys": [key.public()] }))),
             token: Arc::default(),

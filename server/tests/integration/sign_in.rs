@@ -402,6 +402,25 @@ async fn keys_may_change_and_clocks_may_differ_a_little() {
 }
 
 #[tokio::test]
+async fn the_check_asks_the_issuers_and_sign_in_opens_other_addresses() {
+    let Guarded { console, issuer, .. } = Guarded::start().await;
+    let check = async || {
+        let mut command = console.command();
+        // Any address but loopback: with sign-in it may be listened on.
+        command.args(["serve", "--check", "--listen", "192.0.2.1:3000"]);
+        let output = tokio::task::spawn_blocking(move || command.output().expect("the binary runs"));
+        let output = output.await.expect("it ends");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, said) = check().await;
+    assert_eq!(code, Some(0), "{said}");
+    drop(issuer);
+    let (code, said) = check().await;
+    assert_eq!(code, Some(1));
+    assert!(said.contains("Test cannot be reached"), "{said}");
+}
+
+#[tokio::test]
 async fn no_cookie_or_header_makes_the_gate_fail_or_open() {
     const CASES: usize = 10_000;
     let guarded = Guarded::start().await;
