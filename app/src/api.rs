@@ -41,6 +41,29 @@ pub async fn end_session(id: String) -> Result<(), ApiError> {
     Services::anyone()?.end_session(&id).await
 }
 
+/// The caller's personal access tokens.
+#[server(endpoint = "token/list", input = GetUrl, output = TreeJson)]
+pub async fn list_tokens() -> Result<Vec<wire::TokenRow>, ApiError> {
+    Services::anyone()?.tokens().await
+}
+
+/// Makes a token that lives `days` days and may do what the caller may, within `access` where it is given. Its secret is
+/// answered this once.
+#[server(endpoint = "token/make", input = Json, output = TreeJson)]
+pub async fn make_token(
+    name: String,
+    days: u32,
+    access: Option<domain::access::Access>,
+) -> Result<wire::NewTokenSecret, ApiError> {
+    Services::anyone()?.make_token(&name, days, access).await
+}
+
+/// Takes a token back: one of the caller's own, or anybody's for an administrator.
+#[server(endpoint = "token/revoke", input = Json, output = TreeJson)]
+pub async fn revoke_token(id: String) -> Result<(), ApiError> {
+    Services::anyone()?.revoke_token(&id).await
+}
+
 /// A window of the instances that match the query `q`, in the order `sort` (a column's name, with `-` for descending).
 #[server(endpoint = "fleet/list", input = GetUrl, output = TreeJson)]
 pub async fn list_instances(q: String, sort: String, offset: u32, limit: u32) -> Result<ListPage, ApiError> {

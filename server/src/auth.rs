@@ -4,16 +4,15 @@ mod cookie;
 mod gate;
 mod issuer;
 mod routes;
-mod secret;
 
 use std::sync::Arc;
 
-use app::api::services::{Caller, SignedIn};
+use app::api::services::{Caller, SignedIn, secret};
 use domain::access::{Access, Grant};
 use fleet::Fleet;
 use jiff::{SignedDuration, Timestamp};
 use openidconnect::RedirectUrl;
-use store::{StoreError, StoredSession};
+use store::{StoreError, StoredSession, StoredToken};
 use url::Url;
 
 pub(crate) use self::gate::{Gate, Way, Who, authenticate};
@@ -22,6 +21,9 @@ pub(crate) use self::routes::router;
 
 /// Where an issuer sends the browser back to.
 const CALLBACK_PATH: &str = "/api/auth/callback";
+
+/// How exactly it is known when a token was last used: writing each time would make every read a write.
+const TOKEN_TOUCH: SignedDuration = SignedDuration::from_mins(5);
 
 /// How people sign in, and what their groups give them.
 #[derive(Clone, PartialEq, Eq)]
@@ -107,15 +109,38 @@ impl Auth {
         Ok(Some(session))
     }
 
+    /// The token that a program sent; `None` when there is none or it has expired.
+    async fn token(&self, secret: &str) -> Result<Option<StoredToken>, StoreError> {
+        let now = Timestamp::now();
+        let store = self.fleet.store();
+        let Some(token) = store.token(&secret::hash(secret), now).await? else { return Ok(None) };
+        if token.last_used_at.is_none_or(|used| now.duration_since(used) > TOKEN_TOUCH) {
+            store.touch_token(&token.id, now).await?;
+        }
+        Ok(Some(token))
+    }
+
+    fn owner_of(&self, token: StoredToken, address: String) -> Caller {
+        Caller {
+            access: self.access(&token.issuer, &token.groups),
+            limit: token.access,
+            actor: format!("{} (token {})", token.owner_name, token.name),
+            address,
+            signed_in: None,
+        }
+    }
+
     fn caller(&self, session: StoredSession, address: String) -> Caller {
         Caller {
             access: self.access(&session.issuer, &session.groups),
+            limit: None,
             actor: session.name,
             address,
             signed_in: Some(SignedIn {
                 session_id: session.id,
                 issuer: session.issuer,
                 subject: session.subject,
+                groups: session.groups,
             }),
         }
     }

@@ -4,7 +4,9 @@ mod access;
 mod audit;
 mod list;
 mod report;
+pub mod secret;
 mod sessions;
+mod tokens;
 
 use std::sync::Arc;
 

@@ -242,6 +242,26 @@ pub struct SessionRow {
     pub current: bool,
 }
 
+/// A personal access token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenRow {
+    pub id: String,
+    pub name: String,
+    /// The grants that limit it, in words; none where it may do what its owner may.
+    pub limits: Vec<String>,
+    pub created_at: Timestamp,
+    pub last_used_at: Option<Timestamp>,
+    pub expires_at: Timestamp,
+}
+
+/// A token that was just made, with what is shown this once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewTokenSecret {
+    pub id: String,
+    pub secret: String,
+    pub expires_at: Timestamp,
+}
+
 /// What one server-sent event says moved; the browser fetches what it shows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

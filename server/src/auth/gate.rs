@@ -8,7 +8,7 @@ use app::api::services::Caller;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::HeaderMap;
+use http::{HeaderMap, header};
 use ipnet::IpNet;
 
 use super::{Auth, cookie};
@@ -60,16 +60,25 @@ async fn signed_in(
     headers: &HeaderMap,
     address: IpAddr,
 ) -> Result<Option<Arc<Caller>>, ApiError> {
-    let Some(secret) = cookie::read(headers, cookie::SESSION) else { return Ok(None) };
-    match auth.session(&secret).await {
-        Ok(session) => Ok(session.map(|session| Arc::new(auth.caller(session, address.to_string())))),
-        Err(error) => {
-            tracing::error!(%error, "a session cannot be looked up");
-            Err(ApiError::Unavailable {
-                message: "Sessions cannot be read now. Try again in a moment.".into(),
-            })
-        }
-    }
+    let address = address.to_string();
+    // A program says who it is by itself; its request carries no cookie that another page could have it send.
+    let caller = match bearer(headers) {
+        Some(secret) => auth.token(secret).await.map(|token| Some(auth.owner_of(token?, address))),
+        None => match cookie::read(headers, cookie::SESSION) {
+            Some(secret) => auth.session(&secret).await.map(|session| Some(auth.caller(session?, address))),
+            None => Ok(None),
+        },
+    };
+    caller.map(|caller| caller.map(Arc::new)).map_err(|error| {
+        tracing::error!(%error, "a session or token cannot be looked up");
+        ApiError::Unavailable { message: "Sessions cannot be read now. Try again in a moment.".into() }
+    })
+}
+
+/// The token of an `Authorization` header (RFC 6750, §2.1).
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
 /// The address that the nearest proxy which is not ours saw. Each proxy appends to `X-Forwarded-For` what it saw, so that only

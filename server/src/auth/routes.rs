@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use app::api::ApiError;
+use app::api::services::secret;
 use axum::extract::{Query, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -19,7 +20,7 @@ use url::Url;
 
 use super::gate::{Address, Who};
 use super::issuer::{Attempt, Identity, IssuerError};
-use super::{Auth, cookie, secret};
+use super::{Auth, cookie};
 use crate::http::api;
 
 /// How long somebody may take at the issuer's sign-in page.

@@ -46,6 +46,9 @@ pub(super) static TABLE: LazyLock<BTreeMap<&'static str, Row>> = LazyLock::new(|
     table.function::<api::ListIssuers>(Needs::Nothing);
     table.function::<api::ListSessions>(Needs::SignIn);
     table.function::<api::EndSession>(Needs::SignIn);
+    table.function::<api::ListTokens>(Needs::SignIn);
+    table.function::<api::MakeToken>(Needs::SignIn);
+    table.function::<api::RevokeToken>(Needs::SignIn);
     table.function::<api::ListInstances>(VIEW);
     table.function::<api::QueryVocabulary>(VIEW);
     table.function::<api::Overview>(VIEW);

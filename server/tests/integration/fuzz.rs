@@ -10,7 +10,8 @@ use crate::common::{Console, Emulator};
 /// What is asked in all, spread over the endpoints.
 const CASES: usize = 10_000;
 
-const READS: [(&str, &[&str]); 14] = [
+const READS: [(&str, &[&str]); 15] = [
+    ("token/list", &[]),
     ("session/info", &[]),
     ("session/issuers", &[]),
     ("session/list", &["all"]),
@@ -26,7 +27,9 @@ const READS: [(&str, &[&str]); 14] = [
     ("policy/report", &[]),
     ("audit/list", &["text", "action", "account", "instance_id", "before_seq", "limit"]),
 ];
-const CHANGES: [(&str, &[&str]); 5] = [
+const CHANGES: [(&str, &[&str]); 7] = [
+    ("token/make", &["name", "days", "access"]),
+    ("token/revoke", &["id"]),
     ("session/end", &["id"]),
     ("fleet/plan-enforce", &["account", "region", "instance_id", "hop_limit"]),
     ("fleet/plan-restore", &["change_id"]),

@@ -276,6 +276,63 @@ async fn sessions_are_listed_and_ended_by_their_owner_and_by_an_administrator() 
 }
 
 #[tokio::test]
+async fn a_token_does_what_its_owner_may_within_its_limits_until_it_is_taken_back() {
+    let guarded = Guarded::start().await;
+    let hands = guarded.sign_in(&["hands"]).await;
+    let make = async |body: Value| guarded.ask("POST", "/api/token/make", &hands, Some(body)).await;
+    for wrong in [
+        json!({ "name": " ", "days": 30, "access": null }),
+        json!({ "name": "report", "days": 0, "access": null }),
+        json!({ "name": "report", "days": 367, "access": null }),
+        json!({ "name": "report", "days": 30, "access": { "grants": [{ "role": "viewer", "scope": { "account": ["prod"] } }] } }),
+    ] {
+        assert_eq!(make(wrong.clone()).await.status(), 400, "{wrong}");
+    }
+    let made: Value =
+        make(json!({ "name": "hands", "days": 30, "access": null })).await.json().await.expect("a token");
+    let looker = json!({ "grants": [{ "role": "viewer", "scope": {} }] });
+    let limited: Value =
+        make(json!({ "name": "report", "days": 1, "access": looker })).await.json().await.expect("a token");
+
+    let call = async |method: &str, path: &str, token: &Value, body: Value| {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");
+        let secret = token["secret"].as_str().expect("a secret");
+        assert!(secret.starts_with("tollgate_pat_"));
+        let request = guarded.console.client.request(method, format!("{}{path}", guarded.console.url));
+        request.bearer_auth(secret).json(&body).send().await.expect("the console answers")
+    };
+    let list: Value = call("GET", LIST, &limited, Value::Null).await.json().await.expect("a list");
+    let row = list["rows"]
+        .as_array()
+        .expect("rows")
+        .iter()
+        .find(|row| row["http_tokens"] == "optional" && row["state"] == "running");
+    assert!(
+        list["rows"].as_array().expect("rows").iter().all(|row| row["account"] == PROD),
+        "its owner sees no more"
+    );
+    let row = row.expect("an instance that allows IMDSv1");
+    let plan = json!({ "account": row["account"], "region": row["region"], "instance_id": row["instance_id"], "hop_limit": null });
+    assert_eq!(call("POST", "/api/fleet/plan-enforce", &limited, plan.clone()).await.status(), 403);
+    assert_eq!(call("POST", "/api/fleet/plan-enforce", &made, plan).await.status(), 200);
+    let another = json!({ "name": "more", "days": 1, "access": null });
+    assert_eq!(
+        call("POST", "/api/token/make", &made, another).await.status(),
+        403,
+        "a token makes no tokens"
+    );
+
+    let own = guarded.json("/api/token/list", &hands).await;
+    let own = own.as_array().expect("tokens");
+    assert_eq!(own.len(), 2);
+    assert!(own.iter().all(|token| !token["last_used_at"].is_null() && token["secret"].is_null()), "{own:?}");
+    let revoke = guarded.ask("POST", "/api/token/revoke", &hands, Some(json!({ "id": made["id"] }))).await;
+    assert_eq!(revoke.status(), 200);
+    assert_eq!(call("GET", LIST, &made, Value::Null).await.status(), 401);
+    assert_eq!(call("GET", LIST, &limited, Value::Null).await.status(), 200);
+}
+
+#[tokio::test]
 async fn broken_tokens_sign_nobody_in() {
     let guarded = Guarded::start().await;
     let now = jiff::Timestamp::now().as_second();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::access::{Access, Permission, Resource};
+use domain::access::{Access, Denied, Permission, Resource};
 use domain::audit::{AuditAction, NewAuditEntry};
 use domain::instance::SourceKey;
 use domain::wire::SessionInfo;
@@ -28,6 +28,8 @@ pub struct Caller {
     /// Where the request came from, for the audit log; empty for this machine.
     pub address: String,
     pub access: Access,
+    /// Limits the access further, as a token's owner wanted: both have to allow.
+    pub limit: Option<Access>,
     /// The session, where somebody signed in.
     pub signed_in: Option<SignedIn>,
 }
@@ -39,12 +41,35 @@ pub struct SignedIn {
     pub issuer: String,
     /// The issuer's stable name for the person.
     pub subject: String,
+    /// The groups that the issuer named at sign-in.
+    pub groups: Vec<String>,
 }
 
 impl Caller {
     /// Whoever reaches a server that only this machine reaches.
     pub fn local(actor: String) -> Caller {
-        Caller { actor, address: String::new(), access: Access::everything(), signed_in: None }
+        Caller { actor, address: String::new(), access: Access::everything(), limit: None, signed_in: None }
+    }
+
+    fn each(&self) -> impl Iterator<Item = &Access> {
+        std::iter::once(&self.access).chain(&self.limit)
+    }
+
+    fn check(&self, permission: Permission, resource: &Resource<'_>) -> Result<(), Denied> {
+        self.each().try_for_each(|access| access.check(permission, resource))
+    }
+
+    fn allows(&self, permission: Permission, resource: &Resource<'_>) -> bool {
+        self.each().all(|access| access.allows(permission, resource))
+    }
+
+    fn somewhere(&self, permission: Permission) -> bool {
+        self.each().all(|access| access.somewhere(permission))
+    }
+
+    /// Whether `permission` is granted on all that there is.
+    pub(super) fn everywhere(&self, permission: Permission) -> bool {
+        self.each().all(|access| access.everywhere(permission))
     }
 }
 
@@ -82,8 +107,7 @@ impl Services {
 
     /// Whether the caller has `permission` on anything at all; what is asked about is checked where it is known.
     pub fn permit(&self, permission: Permission) -> Result<(), ApiError> {
-        let access = &self.caller()?.access;
-        if access.somewhere(permission) {
+        if self.caller()?.somewhere(permission) {
             return self.possible(permission);
         }
         self.denied(permission, &Resource::Installation, None)
@@ -95,10 +119,10 @@ impl Services {
         let view = self.fleet.view();
         let alias = view.sources.get(source).map_or("", |known| known.status.alias.as_str());
         let resource = Resource::Source { account: &source.account, alias, region: &source.region };
-        if !caller.access.allows(Permission::View, &resource) {
+        if !caller.allows(Permission::View, &resource) {
             return Err(unknown_source(source));
         }
-        if !caller.access.allows(permission, &resource) {
+        if !caller.allows(permission, &resource) {
             return self.denied(permission, &resource, Some(source));
         }
         self.possible(permission)
@@ -108,7 +132,7 @@ impl Services {
     pub async fn seen(&self) -> Result<Seen, ApiError> {
         let caller = self.caller()?;
         let whole = self.fleet.view();
-        if caller.access.everywhere(Permission::View) {
+        if caller.everywhere(Permission::View) {
             return Ok(Seen { view: whole, only: None });
         }
         let sources: Vec<SourceKey> = whole
@@ -138,7 +162,7 @@ impl Services {
 
     /// Whether the caller has `permission` on all that there is.
     pub(super) fn permit_installation(&self, permission: Permission) -> Result<(), ApiError> {
-        if self.caller()?.access.everywhere(permission) {
+        if self.caller()?.everywhere(permission) {
             return self.possible(permission);
         }
         self.denied(permission, &Resource::Installation, None)
@@ -150,7 +174,7 @@ impl Services {
         let view = self.fleet.view();
         let alias = view.sources.get(source).map_or("", |known| known.status.alias.as_str());
         let resource = Resource::Source { account: &source.account, alias, region: &source.region };
-        let denied = caller.access.check(Permission::Change, &resource).err();
+        let denied = caller.check(Permission::Change, &resource).err();
         self.installation.read_only.clone().or(denied.map(|denied| denied.to_string()))
     }
 
@@ -185,7 +209,7 @@ impl Services {
             roles: caller.access.grants.iter().map(ToString::to_string).collect(),
             permissions: Permission::ALL
                 .into_iter()
-                .filter(|permission| caller.access.somewhere(*permission))
+                .filter(|permission| caller.somewhere(*permission))
                 .collect(),
             read_only: self.installation.read_only.clone(),
             server_version: self.installation.server_version.clone(),
@@ -210,7 +234,7 @@ impl Services {
         source: Option<&SourceKey>,
     ) -> Result<(), ApiError> {
         let caller = self.caller()?;
-        let Err(denied) = caller.access.check(permission, resource) else { return Ok(()) };
+        let Err(denied) = caller.check(permission, resource) else { return Ok(()) };
         if permission != Permission::View {
             let entry = NewAuditEntry {
                 actor: caller.actor.clone(),
@@ -235,7 +259,7 @@ impl Services {
 fn sees(caller: &Caller, status: &domain::source::SourceStatus) -> bool {
     let (account, region) = (&status.key.account, &status.key.region);
     let resource = Resource::Source { account, alias: &status.alias, region };
-    caller.access.allows(Permission::View, &resource)
+    caller.allows(Permission::View, &resource)
 }
 
 /// The same for what is not there and for what the caller may not see.

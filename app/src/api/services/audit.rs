@@ -24,7 +24,7 @@ impl Services {
     /// The newest entries of the filter that the caller may see. Who sees a part of the fleet sees what happened to that part;
     /// sign-ins and the like are of the whole installation.
     pub async fn audit_entries(&self, mut filter: AuditFilter) -> Result<Vec<AuditEntry>, ApiError> {
-        let everything = self.caller()?.access.everywhere(Permission::View);
+        let everything = self.caller()?.everywhere(Permission::View);
         let wanted = filter.limit as usize;
         let mut entries = Vec::new();
         loop {

@@ -3,13 +3,13 @@
 use sha2::{Digest, Sha256};
 
 /// 366 random bits, in letters that a cookie and a URL can hold.
-pub(super) fn new() -> String {
+pub fn new() -> String {
     let bytes = [uuid::Uuid::new_v4(), uuid::Uuid::new_v4(), uuid::Uuid::new_v4()];
     bytes.iter().map(|part| part.simple().to_string()).collect()
 }
 
 /// What the store keeps of a secret. A fast hash is enough, since nobody can guess the secret.
-pub(super) fn hash(secret: &str) -> String {
+pub fn hash(secret: &str) -> String {
     hex::encode(Sha256::digest(secret.as_bytes()))
 }
 
