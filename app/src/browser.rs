@@ -1,10 +1,13 @@
 //! The few things asked of the browser beyond the view; each answers sensibly where the browser refuses.
 
-use crate::format::joined;
 use domain::time::Timestamp;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::closure::Closure;
+use wasm_bindgen_futures::JsFuture;
+
+use crate::format::joined;
+use crate::paths;
 
 /// The time of the browser's clock.
 pub(crate) fn now() -> Timestamp {
@@ -42,7 +45,7 @@ pub(crate) fn copy(text: &str, done: impl FnOnce(bool) + 'static) {
     }
     let promise = navigator.clipboard().write_text(text);
     leptos::task::spawn_local(async move {
-        done(wasm_bindgen_futures::JsFuture::from(promise).await.is_ok());
+        done(JsFuture::from(promise).await.is_ok());
     });
 }
 
@@ -79,6 +82,22 @@ pub(crate) fn is_typing(event: &web_sys::Event) -> bool {
     };
     matches!(element.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT")
         && element.get_attribute("type").is_none_or(|kind| kind != "checkbox")
+}
+
+/// Asks the server to end the session, and answers where it says to go next; `None` where that did not work.
+pub(crate) async fn end_session() -> Option<String> {
+    let init = web_sys::RequestInit::new();
+    init.set_method("POST");
+    let answer = JsFuture::from(window().fetch_with_str_and_init(paths::LOGOUT, &init)).await.ok()?;
+    let answer = answer.dyn_into::<web_sys::Response>().ok().filter(web_sys::Response::ok)?;
+    let answer = JsFuture::from(answer.json().ok()?).await.ok()?;
+    js_sys::Reflect::get(&answer, &"url".into()).ok()?.as_string()
+}
+
+/// Leaves the console for another address.
+pub(crate) fn leave(url: &str) {
+    // Fails only for what is no address.
+    let _ = window().location().assign(url);
 }
 
 /// Loads the page anew, for a bundle that matches the server.

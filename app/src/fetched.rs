@@ -41,6 +41,11 @@ impl<T: Send + Sync + 'static> Fetched<T> {
         self.attempt.update(|attempt| *attempt += 1);
     }
 
+    /// As [`Fetched::retry`], where the page may be gone.
+    pub(crate) fn try_retry(self) {
+        self.attempt.try_update(|attempt| *attempt += 1);
+    }
+
     /// Forgets the value, for a page that turns to another subject.
     pub(crate) fn clear(self) {
         self.value.erased.set(None);
@@ -143,6 +148,11 @@ impl Slot {
                 running.set_value(Some(spawn(Box::pin(async move { self.take(request.await) }))));
             }
         });
+        self.live.on_return(move || {
+            if self.error.reading_untracked(|error| *error == Some(ApiError::Unauthenticated)) {
+                self.attempt.update(|attempt| *attempt += 1);
+            }
+        });
         on_cleanup(move || {
             if let Some(Some(running)) = running.try_get_value() {
                 running.abort();
@@ -166,7 +176,9 @@ impl Slot {
             }
             Err(error) => {
                 let again = matches!(error, ApiError::Offline | ApiError::Unavailable { .. });
-                self.error.set(Some(error));
+                if self.error.reading_untracked(|known| known.as_ref() != Some(&error)) {
+                    self.error.set(Some(error));
+                }
                 if again {
                     // The page may be gone by then, which `try_` minds.
                     let retry = move || {

@@ -11,6 +11,8 @@ pub mod paths;
 pub mod tree_json;
 
 #[cfg(feature = "csr")]
+mod account;
+#[cfg(feature = "csr")]
 mod browser;
 #[cfg(feature = "csr")]
 mod fetched;
@@ -28,6 +30,8 @@ mod reading;
 mod route_announcer;
 #[cfg(feature = "csr")]
 mod router;
+#[cfg(feature = "csr")]
+mod session;
 #[cfg(feature = "csr")]
 mod shell;
 #[cfg(feature = "csr")]

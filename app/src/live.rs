@@ -10,6 +10,7 @@ use wasm_bindgen::JsCast;
 use crate::api::ApiError;
 use crate::browser;
 use crate::paths;
+use crate::reading::on_change;
 use crate::tree_json;
 
 /// Moves of the fleet that come faster than this are shown as one.
@@ -45,6 +46,11 @@ pub(crate) struct Live {
     pub(crate) offline: RwSignal<bool>,
     /// The server no longer understands this page.
     pub(crate) incompatible: RwSignal<bool>,
+    /// Counts the answers that nobody is signed in, and the refusals of the stream, which give no reason: the session is
+    /// asked for again.
+    pub(crate) refused: RwSignal<u32>,
+    /// Nobody is signed in, as the session's own answer says. Once somebody is, what was refused meanwhile is asked again.
+    pub(crate) nobody: RwSignal<bool>,
 }
 
 impl Live {
@@ -58,13 +64,15 @@ impl Live {
             now: RwSignal::new(browser::now()),
             offline: RwSignal::new(false),
             incompatible: RwSignal::new(false),
+            refused: RwSignal::new(0),
+            nobody: RwSignal::new(false),
         };
         set_interval(move || live.now.set(browser::now()), TICK);
         open(live, REOPEN);
         live
     }
 
-    /// Takes note of how a request ended, for the banners that stand above every page.
+    /// Takes note of how a request ended, for what concerns every page.
     pub(crate) fn note(self, error: Option<&ApiError>) {
         let offline = matches!(error, Some(ApiError::Offline));
         if self.offline.get_untracked() != offline {
@@ -73,6 +81,21 @@ impl Live {
         if matches!(error, Some(ApiError::Incompatible)) {
             self.incompatible.set(true);
         }
+        if matches!(error, Some(ApiError::Unauthenticated)) {
+            self.refused.update(|count| *count += 1);
+        }
+    }
+
+    /// Runs `react` each time that somebody is signed in again.
+    pub(crate) fn on_return(self, react: impl Fn() + 'static) {
+        on_change(
+            move || self.nobody.track(),
+            move || {
+                if !self.nobody.get_untracked() {
+                    react();
+                }
+            },
+        );
     }
 
     /// Has every page fetch again, because events may have been missed.
@@ -122,9 +145,22 @@ fn open(live: Live, reopen: Duration) {
         if failed.ready_state() == web_sys::EventSource::CLOSED
             && let Some(owner) = owner.clone()
         {
-            set_timeout(move || owner.with(|| open(live, (reopen * 2).min(REOPEN_MOST))), reopen);
+            live.refused.update(|count| *count += 1);
+            open_later(live, owner, reopen);
         }
     });
+}
+
+/// Opens the stream after `reopen`, or soon after somebody is signed in: nobody would be refused again.
+fn open_later(live: Live, owner: Owner, reopen: Duration) {
+    let open = move || {
+        if live.nobody.get_untracked() {
+            open_later(live, owner.clone(), REOPEN);
+        } else {
+            owner.with(|| open(live, (reopen * 2).min(REOPEN_MOST)));
+        }
+    };
+    set_timeout(open, reopen);
 }
 
 /// Bumps a counter at once, then at most once per interval; the last bump is never lost.

@@ -7,6 +7,8 @@ mod instance;
 mod not_found;
 mod overview;
 mod policy;
+mod sessions;
+mod sign_in;
 mod summary;
 
 pub(crate) use accounts::Accounts;
@@ -16,3 +18,5 @@ pub(crate) use instance::instance;
 pub(crate) use not_found::NotFound;
 pub(crate) use overview::Overview;
 pub(crate) use policy::Policy;
+pub(crate) use sessions::Sessions;
+pub(crate) use sign_in::{SignIn, SignedIn, issuers};

@@ -10,6 +10,13 @@ pub const FLEET: &str = "/fleet";
 pub const ACCOUNTS: &str = "/accounts";
 pub const POLICY: &str = "/policy";
 pub const AUDIT: &str = "/audit";
+pub const SESSIONS: &str = "/sessions";
+pub const SIGN_IN: &str = "/sign-in";
+/// Where a sign-in ends that was begun in a second tab, for a page that waits in the first.
+pub const SIGNED_IN: &str = "/signed-in";
+
+/// Ends the session; answers where the browser goes next.
+pub const LOGOUT: &str = "/api/auth/logout";
 
 /// A page with what its path says; the query string is the page's own business.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +27,9 @@ pub enum Page {
     Accounts,
     Policy,
     Audit,
+    Sessions,
+    SignIn,
+    SignedIn,
     NotFound,
 }
 
@@ -33,6 +43,9 @@ impl Page {
             ACCOUNTS => Page::Accounts,
             POLICY => Page::Policy,
             AUDIT => Page::Audit,
+            SESSIONS => Page::Sessions,
+            SIGN_IN => Page::SignIn,
+            SIGNED_IN => Page::SignedIn,
             _ => Page::instance_at(path).unwrap_or(Page::NotFound),
         }
     }
@@ -85,6 +98,16 @@ impl AuditFilter {
 
 pub fn audit(filter: &AuditFilter) -> String {
     with_query(AUDIT, &filter.pairs())
+}
+
+/// The sessions: one's own, or everybody's.
+pub fn sessions(all: bool) -> String {
+    with_query(SESSIONS, &[("all", if all { "true" } else { "" })])
+}
+
+/// The way to an issuer's own sign-in page, and from there to `return_to`.
+pub fn login(issuer: &str, return_to: &str) -> String {
+    with_query("/api/auth/login", &[("issuer", issuer), ("return_to", return_to)])
 }
 
 /// The file formats of an export.
@@ -180,6 +203,13 @@ mod tests {
             (audit(&filter), "/audit?text=bob%20%26%20co&id=i-1"),
             (fleet_export(Export::Csv, "é", "name"), "/api/export/fleet.csv?q=%C3%A9&sort=name"),
             (audit_export(Export::Json, &filter), "/api/export/audit.json?text=bob%20%26%20co&id=i-1"),
+            (sessions(false), "/sessions"),
+            (sessions(true), "/sessions?all=true"),
+            (
+                login("Dex & co", "/fleet?q=tag:a%20b&sort=name"),
+                "/api/auth/login?issuer=Dex%20%26%20co&return_to=%2Ffleet%3Fq%3Dtag:a%2520b%26sort%3Dname",
+            ),
+            (login("", ""), "/api/auth/login"),
         ];
         for (url, expected) in urls {
             assert_eq!(url, expected);
@@ -200,6 +230,9 @@ mod tests {
             ("/accounts", Page::Accounts),
             ("/policy", Page::Policy),
             ("/audit", Page::Audit),
+            ("/sessions", Page::Sessions),
+            ("/sign-in", Page::SignIn),
+            ("/signed-in/", Page::SignedIn),
             ("/fleet/123456789012/eu-west-1/i-0abc", key("123456789012", "eu-west-1", "i-0abc")),
             ("/fleet/1/2", Page::NotFound),
             ("/fleet/1/2/3/4", Page::NotFound),

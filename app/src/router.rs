@@ -1,6 +1,6 @@
 //! Where the browser is, as signals, and the ways to go elsewhere: links, `go_to`, and the browser's own back and forward.
 //!
-//! There are seven flat pages; `leptos_router` would do this too, for a fifteenth of what a browser may load at first.
+//! There are ten flat pages; `leptos_router` would do this too, for a fifteenth of what a browser may load at first.
 
 use leptos::ev;
 use leptos::prelude::*;
@@ -61,6 +61,11 @@ impl Router {
         if trace == Trace::New {
             window().scroll_to_with_x_and_y(0.0, 0.0);
         }
+    }
+
+    /// The path with its query, as a sign-in comes back to it.
+    pub(crate) fn address(self) -> String {
+        self.place.reading(|(path, search)| joined(&[path, search]))
     }
 
     /// A value of the query string, empty where it has none.

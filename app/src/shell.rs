@@ -1,9 +1,10 @@
 //! The frame around every page: navigation, the search field, what is live, and the banners that concern all pages.
 
 use domain::source::SourceState;
-use domain::wire::{API_VERSION, SessionInfo, SourceRow};
+use domain::wire::{API_VERSION, SourceRow};
 use leptos::prelude::*;
 
+use crate::account::Account;
 use crate::api;
 use crate::browser;
 use crate::fetched::{Fetched, fetched};
@@ -13,18 +14,16 @@ use crate::live::{Live, LiveState};
 use crate::pages;
 use crate::paths::{self, Page};
 use crate::query_field::{QueryField, Search};
+use crate::reading::Reading;
 use crate::route_announcer::RouteAnnouncer;
 use crate::router::Router;
+use crate::session::{Session, SessionEnded};
 use crate::ui::{Banner, Button, Clock, Pill, ToastRegion, Toasts, Tone};
 
 /// Shows the application beside the static shell, which the script that started us takes away before the next paint.
 pub fn mount() {
     leptos::mount::mount_to_body(App);
 }
-
-/// Who is asking; shared by the pages through context.
-#[derive(Clone, Copy)]
-pub(crate) struct Session(pub(crate) Fetched<SessionInfo>);
 
 /// The account-regions; shared by the pages through context.
 #[derive(Clone, Copy)]
@@ -36,14 +35,47 @@ pub fn App() -> impl IntoView {
     provide_context(live);
     provide_context(Clock(live.now));
     provide_context(Toasts::new());
-    provide_context(Session(fetched(|| Box::pin(api::session_info()))));
+    provide_context(Session::start(live));
     provide_context(Sources(fetched(move || {
         live.fleet_slow.track();
         Box::pin(api::list_sources())
     })));
     provide_context(Router::start());
     provide_context(Search::new());
-    view! { <Frame /> }
+    view! {
+        {move || frame()}
+        <RouteAnnouncer />
+        <SessionEnded />
+        <ToastRegion />
+    }
+}
+
+/// The console around a page, or the page alone where there is nobody to show the console to.
+fn frame() -> AnyView {
+    let Router { path, .. } = expect_context();
+    let session: Session = expect_context();
+    let alone = Memo::new(move |_| {
+        session.is_closed() || path.reading(|path| matches!(Page::at(path), Page::SignIn | Page::SignedIn))
+    });
+    view! { {move || if alone.get() { view! { <Alone /> }.into_any() } else { view! { <Frame /> }.into_any() }} }
+        .into_any()
+}
+
+#[component]
+fn Alone() -> AnyView {
+    let Router { path, .. } = expect_context();
+    let session: Session = expect_context();
+    let content = move || match path.reading(|path| Page::at(path)) {
+        Page::SignedIn if !session.is_closed() => pages::SignedIn().into_any(),
+        _ => pages::SignIn().into_any(),
+    };
+    view! {
+        <main id="main" class="alone">
+            {brand()}
+            <section class="panel">{move || content()}</section>
+        </main>
+    }
+    .into_any()
 }
 
 #[component]
@@ -64,8 +96,6 @@ fn Frame() -> AnyView {
                 </main>
             </div>
         </div>
-        <RouteAnnouncer />
-        <ToastRegion />
     }
     .into_any()
 }
@@ -78,14 +108,28 @@ fn page(path: String) -> AnyView {
         Page::Accounts => pages::Accounts().into_any(),
         Page::Policy => pages::Policy().into_any(),
         Page::Audit => pages::Audit().into_any(),
+        Page::Sessions => pages::Sessions().into_any(),
+        Page::SignIn => pages::SignIn().into_any(),
+        Page::SignedIn => pages::SignedIn().into_any(),
         Page::NotFound => pages::NotFound().into_any(),
     }
+}
+
+fn brand() -> AnyView {
+    view! {
+        <div class="brand">
+            <svg width="20" height="20" viewBox="0 0 20 20" fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" aria-hidden="true">
+                <path d="M4 18V5M4 8h12M16 8v3M9 8v2" />
+            </svg>
+            <span>"Tollgate"</span>
+        </div>
+    }
+    .into_any()
 }
 
 #[component]
 fn Navigation() -> AnyView {
     let Router { path, .. } = expect_context();
-    let Session(session) = expect_context();
     let Sources(sources) = expect_context();
     let instances = move || {
         sources.value.reading(|rows| {
@@ -118,12 +162,7 @@ fn Navigation() -> AnyView {
     view! {
         <div class="nav">
             <nav aria-label="Main">
-            <div class="brand">
-                <svg width="20" height="20" viewBox="0 0 20 20" fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" aria-hidden="true">
-                    <path d="M4 18V5M4 8h12M16 8v3M9 8v2" />
-                </svg>
-                <span>"Tollgate"</span>
-            </div>
+                {brand()}
                 {item(paths::OVERVIEW, "Overview", None)}
                 <p class="nav-group">"Fleet"</p>
                 {item(paths::FLEET, "Instances", Some(Signal::derive(instances)))}
@@ -134,18 +173,7 @@ fn Navigation() -> AnyView {
             </nav>
             <footer class="foot">
                 <ThemeButton />
-                {move || {
-                    session
-                        .value
-                        .reading(|session| {
-                            session
-                                .as_ref()
-                                .map(|session| {
-                                    let build = joined(&["Tollgate ", &session.server_version, " · ", &session.server_commit]);
-                                    view! { <p class="actor" title=build>{session.actor.clone()}</p> }
-                                })
-                        })
-                }}
+                <Account />
             </footer>
         </div>
     }
@@ -189,16 +217,14 @@ fn Freshness() -> AnyView {
     .into_any()
 }
 
-/// What concerns every page: no server, another server, nothing may be changed, sources that are not read.
+/// What concerns every page: no server, another server, no session.
 #[component]
 fn Banners() -> AnyView {
     let live: Live = expect_context();
-    let Session(session) = expect_context();
+    let session: Session = expect_context();
     let incompatible = move || {
         live.incompatible.get()
-            || session
-                .value
-                .reading(|session| session.as_ref().is_some_and(|session| session.api != API_VERSION))
+            || session.info.value.reading(|info| info.as_ref().is_some_and(|info| info.api != API_VERSION))
     };
     let reload = move || {
         incompatible().then(|| {
@@ -218,7 +244,21 @@ fn Banners() -> AnyView {
             }
         })
     };
-    view! { <div role="status" class="banners">{move || reload().into_any()} {move || offline().into_any()}</div> }.into_any()
+    let ended = move || {
+        session.has_ended().then(|| {
+            view! {
+                <Banner tone=Tone::Warn title="Your session has ended.">
+                    "What is shown is as it was then." <Button label="Sign in again" on_press=move || session.ask() />
+                </Banner>
+            }
+        })
+    };
+    view! {
+        <div role="status" class="banners">
+            {move || reload().into_any()} {move || offline().into_any()} {move || ended().into_any()}
+        </div>
+    }
+    .into_any()
 }
 
 /// The colour scheme that was chosen.

@@ -1,7 +1,7 @@
 // A certified OpenID Connect provider on loopback, with one user for each role, whom any password lets in: for development and
 // tests.
 //
-// node issuer.mjs PACKAGE [--port N] [--exit-with-stdin]
+// node issuer.mjs PACKAGE [--exit-with-stdin]
 // PACKAGE is the directory of oidc-provider. Prints one line of JSON when it listens: {"url": …, "client_id": …, "client_secret": …}
 
 import { createServer } from 'node:http';
@@ -9,7 +9,6 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const [packageDirectory, ...options] = process.argv.slice(2);
-const port = Number(options[options.indexOf('--port') + 1] || 0);
 const { default: Provider } = await import(pathToFileURL(join(packageDirectory, 'lib/index.js')));
 
 const client = { client_id: 'tollgate', client_secret: 'for-development-only' };
@@ -23,7 +22,7 @@ const users = {
 };
 
 const server = createServer();
-await new Promise((resolve) => server.listen(port, '127.0.0.1', resolve));
+await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
 const url = `http://127.0.0.1:${server.address().port}`;
 
 // The library warns on standard output of what only matters outside of development.

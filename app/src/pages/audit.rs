@@ -7,11 +7,13 @@ use crate::api::{self, ApiError};
 use crate::browser;
 use crate::fetched::fetched;
 use crate::format;
+use crate::format::joined;
 use crate::live::Live;
 use crate::paths::{self, AuditFilter, Export};
 use crate::problem::{Problem, show};
 use crate::reading::{Reading, effect};
 use crate::router::{Router, Trace};
+use crate::session::Session;
 use crate::ui::{Button, Empty, Heading, Pill, Time, Tone};
 
 /// Entries that one request asks for.
@@ -22,6 +24,7 @@ pub(crate) fn Audit() -> AnyView {
     browser::set_title("Audit");
     let live: Live = expect_context();
     let router: Router = expect_context();
+    let session: Session = expect_context();
     let filter = Memo::new(move |_| AuditFilter {
         text: router.query("text"),
         action: router.query("action"),
@@ -49,6 +52,8 @@ pub(crate) fn Audit() -> AnyView {
         let asked = filter.get_untracked();
         leptos::task::spawn_local(async move {
             let answer = page(asked.clone(), before.unwrap_or(0)).await;
+            live.note(answer.as_ref().err());
+            session.ask();
             // The filter may be another by now, and the page gone.
             if filter.try_get_untracked().as_ref() != Some(&asked) {
                 return;
@@ -71,7 +76,7 @@ pub(crate) fn Audit() -> AnyView {
     };
     let list = move || older.reading(|entries| entries.iter().map(entry_view).collect_view());
     view! {
-        <Heading title="Audit">"Every change that was asked for, newest first."</Heading>
+        <Heading title="Audit">"Changes, sign-ins and refusals, newest first."</Heading>
         <Filter filter />
         {show(newest, 8, move |entries| first_page(entries, filter))}
         <div class="audit">{move || list().into_any()}</div>
@@ -155,7 +160,7 @@ fn first_page(entries: &[AuditEntry], filter: Memo<AuditFilter>) -> AnyView {
             </Empty>
         }
     } else {
-        view! { <Empty title="Nothing yet" text="No change has been asked for. Enforcing IMDSv2 on an instance writes the first entry." /> }
+        view! { <Empty title="Nothing yet" text="Changes of instances, sign-ins and what was refused are written here." /> }
     };
     view! { <section class="panel">{empty}</section> }.into_any()
 }
@@ -173,7 +178,15 @@ fn entry_view(entry: &AuditEntry) -> AnyView {
         | AuditAction::TokenMade
         | AuditAction::TokenRevoked => Tone::Quiet,
     };
-    let href = paths::instance(&record.account, &record.region, &record.instance_id);
+    // What concerns no instance, such as a sign-in, names none; a refusal may name an account and a region alone.
+    let instance = (!record.instance_id.is_empty()).then(|| {
+        let href = paths::instance(&record.account, &record.region, &record.instance_id);
+        view! { <a class="mono link" href=href>{record.instance_id.clone()}</a> }
+    });
+    let source = (!record.account.is_empty())
+        .then(|| view! { <span class="mut">{record.account.clone()} " · " {record.region.clone()}</span> });
+    let actor = if record.actor.is_empty() { "somebody unknown".into() } else { record.actor.clone() };
+    let address = (!record.address.is_empty()).then(|| joined(&[" from ", &record.address]));
     let differences = record
         .differences
         .iter()
@@ -194,9 +207,9 @@ fn entry_view(entry: &AuditEntry) -> AnyView {
         <article class="panel entry">
             <div class="entry-head">
                 <Pill tone label=record.action.label() />
-                <a class="mono link" href=href>{record.instance_id.clone()}</a>
-                <span class="mut">{record.account.clone()} " · " {record.region.clone()}</span>
-                <span class="push mut">{record.actor.clone()} ", " <Time at=record.at /></span>
+                {instance}
+                {source}
+                <span class="push mut">{actor} {address} ", " <Time at=record.at /></span>
             </div>
             {(!record.reason.is_empty()).then(|| view! { <p class="quote">{record.reason.clone()}</p> })}
             {(!record.differences.is_empty()).then(|| view! { <ul class="diffs">{differences}</ul> })}

@@ -27,6 +27,7 @@ use crate::problem::Problem;
 use crate::query_field::Search;
 use crate::reading::{Reading, effect, on_change};
 use crate::router::{Router, Trace};
+use crate::session::Session;
 use crate::shell::Sources;
 use crate::ui::{Button, Dialog, Empty, Heading, Kind, Time, Toasts};
 
@@ -157,6 +158,7 @@ fn Toolbar(table: Table) -> AnyView {
     let Table { rows, columns, sort, selection, compact, .. } = table;
     let search: Search = expect_context();
     let toasts: Toasts = expect_context();
+    let session: Session = expect_context();
     let matched = move || rows.state.get().map_or(0, |state| state.matched);
     let selected = move || selection.count(matched());
     let previewing = RwSignal::new(false);
@@ -201,7 +203,9 @@ fn Toolbar(table: Table) -> AnyView {
         .into_any()
     };
     let copy_disabled = Signal::derive(move || selection.copy_disabled(matched()));
-    let none = Signal::derive(move || (selected() == 0).then(|| "Nothing is selected.".to_owned()));
+    let none = move || (selected() == 0).then(|| "Nothing is selected.".to_owned());
+    let clear_disabled = Signal::derive(none);
+    let preview_disabled = Signal::derive(move || session.change_denied().or_else(none));
     let all_label = Signal::derive(move || match rows.state.get() {
         Some(state) if rows.doubt.reading(Option::is_none) => {
             joined(&["Select all ", &format::count(state.matched), " matching"])
@@ -220,9 +224,9 @@ fn Toolbar(table: Table) -> AnyView {
         <div class="toolbar">
             <div class="strip">
                 <Button label=all_label disabled_reason=no_match on_press=move || selection.select_all_matching() />
-                <Button label="Clear selection" disabled_reason=none on_press=move || selection.clear() />
+                <Button label="Clear selection" disabled_reason=clear_disabled on_press=move || selection.clear() />
                 <Button label="Copy ids" disabled_reason=copy_disabled on_press=move || selection.copy_ids(rows, toasts) />
-                <Button label=preview_label kind=Kind::Primary disabled_reason=none on_press=move || previewing.set(true) />
+                <Button label=preview_label kind=Kind::Primary disabled_reason=preview_disabled on_press=move || previewing.set(true) />
             </div>
             <div class="view">
                 <span class="mut">"Export"</span>

@@ -17,7 +17,7 @@ use crate::live::Live;
 use crate::paths;
 use crate::problem::{part, show};
 use crate::reading::Reading;
-use crate::shell::Session;
+use crate::session::Session;
 use crate::ui::{Banner, Button, CopyButton, Kind, Panel, SourcePill, Time, Tone, VerdictPill, verdict_tone};
 
 /// What the page is about, from its URL.
@@ -30,7 +30,7 @@ pub(crate) struct Subject {
 
 pub(crate) fn instance(account: String, region: String, instance_id: String) -> AnyView {
     let live: Live = expect_context();
-    let Session(session) = expect_context();
+    let session: Session = expect_context();
     browser::set_title(&instance_id);
     let subject = StoredValue::new(Subject { account, region, instance_id });
     let detail = fetched(move || {
@@ -54,12 +54,11 @@ pub(crate) fn instance(account: String, region: String, instance_id: String) -> 
     });
     let detail_failed = move || detail.error.reading(Option::is_some);
     let enforce_disabled = Signal::derive(move || {
-        let read_only =
-            session.value.reading(|session| session.as_ref().and_then(|session| session.read_only.clone()));
+        let denied = session.change_denied();
         detail.value.reading(|detail| match detail {
             None if detail_failed() => Some("The instance could not be read.".to_owned()),
             None => Some("The instance is still being read.".to_owned()),
-            Some(detail) => detail.enforce_disabled.clone().or(read_only),
+            Some(detail) => detail.enforce_disabled.clone().or(denied),
         })
     });
     let command = Signal::derive(move || {

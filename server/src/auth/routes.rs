@@ -27,6 +27,8 @@ use crate::http::api;
 const PATIENCE: SignedDuration = SignedDuration::from_mins(10);
 /// Requests a minute from one address, which may be a whole office's; a sign-in takes two.
 const PER_MINUTE: NonZeroU32 = NonZeroU32::new(60).expect("not zero");
+/// Where a sign-in ends that was not asked for by a page.
+const FIRST_PAGE: &str = "/";
 /// What is kept of a browser's description of itself.
 const LONGEST_USER_AGENT: usize = 200;
 
@@ -79,7 +81,7 @@ async fn login(State(auth): State<Arc<Auth>>, Query(asked): Query<Login>) -> Res
     let browser = secret::new();
     let return_to = own_path(&auth.config.public_url, &asked.return_to);
     match issuer.set_out(&return_to, secret::hash(&browser)).await {
-        Err(error) => failed(&error),
+        Err(error) => failed(&error, &return_to),
         Ok((url, state, attempt)) => {
             let kept = serde_json::to_string(&attempt).map_err(|error| error.to_string());
             let expires_at = Timestamp::now() + PATIENCE;
@@ -94,7 +96,7 @@ async fn login(State(auth): State<Arc<Auth>>, Query(asked): Query<Login>) -> Res
             };
             if let Err(error) = stored {
                 tracing::error!(error, "a sign-in cannot be stored");
-                return back(Problem::Unavailable);
+                return back(Problem::Unavailable, &return_to);
             }
             redirect(url.as_str(), &[cookie::set(cookie::LOGIN, &browser, PATIENCE)])
         }
@@ -123,7 +125,7 @@ async fn callback(
         Ok(kept) => kept,
         Err(error) => {
             tracing::error!(%error, "a sign-in cannot be looked up");
-            return back(Problem::Unavailable);
+            return back(Problem::Unavailable, FIRST_PAGE);
         }
     };
     let attempt: Option<Attempt> = kept.and_then(|kept| serde_json::from_str(&kept).ok());
@@ -139,19 +141,21 @@ async fn callback(
             "The sign-in was not begun in this browser, or too long ago.",
         )
         .await;
-        return back(Problem::Expired);
+        return back(Problem::Expired, FIRST_PAGE);
     };
     if !told.error.is_empty() || told.code.is_empty() {
         let why = format!("{} answered {:?}.", attempt.issuer, told.error);
         note(&auth, AuditAction::SignInFailed, "", &address, &why).await;
-        return back(Problem::Refused);
+        return back(Problem::Refused, &attempt.return_to);
     }
-    let Some(issuer) = auth.issuer(&attempt.issuer) else { return back(Problem::Expired) };
+    let Some(issuer) = auth.issuer(&attempt.issuer) else {
+        return back(Problem::Expired, &attempt.return_to);
+    };
     let return_to = attempt.return_to.clone();
     match issuer.come_back(told.code, attempt).await {
         Err(error) => {
             note(&auth, AuditAction::SignInFailed, "", &address, &error.to_string()).await;
-            failed(&error)
+            failed(&error, &return_to)
         }
         Ok(identity) => match begin(&auth, &identity, &address, &headers).await {
             Ok(secret) => {
@@ -160,7 +164,7 @@ async fn callback(
             }
             Err(error) => {
                 tracing::error!(%error, "a session cannot be stored");
-                back(Problem::Unavailable)
+                back(Problem::Unavailable, &return_to)
             }
         },
     }
@@ -234,25 +238,31 @@ enum Problem {
     Unavailable,
 }
 
-fn failed(error: &IssuerError) -> Response {
+fn failed(error: &IssuerError, return_to: &str) -> Response {
     tracing::warn!(%error, "nobody is signed in");
     match error {
-        IssuerError::Unreachable { .. } => back(Problem::Unreachable),
+        IssuerError::Unreachable { .. } => back(Problem::Unreachable, return_to),
         IssuerError::Refused { .. } | IssuerError::Invalid { .. } | IssuerError::TooManyGroups { .. } => {
-            back(Problem::Refused)
+            back(Problem::Refused, return_to)
         }
     }
 }
 
-/// Back to the sign-in page: the address bar is at `/api/`, which shows nobody anything.
-fn back(problem: Problem) -> Response {
+/// Back to the sign-in page, which leads to `return_to` at the next try: the address bar is at `/api/`, which shows nobody
+/// anything.
+fn back(problem: Problem, return_to: &str) -> Response {
     let name = match problem {
         Problem::Expired => "expired",
         Problem::Refused => "refused",
         Problem::Unreachable => "unreachable",
         Problem::Unavailable => "unavailable",
     };
-    redirect(&format!("/sign-in?problem={name}"), &[cookie::clear(cookie::LOGIN)])
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.append_pair("problem", name);
+    if return_to != FIRST_PAGE {
+        query.append_pair("return_to", return_to);
+    }
+    redirect(&format!("/sign-in?{}", query.finish()), &[cookie::clear(cookie::LOGIN)])
 }
 
 fn redirect(to: &str, cookies: &[HeaderValue]) -> Response {
@@ -271,7 +281,7 @@ fn own_path(public_url: &Url, wanted: &str) -> String {
     });
     match page {
         Some(url) => url[url::Position::BeforePath..].to_owned(),
-        None => "/".to_owned(),
+        None => FIRST_PAGE.to_owned(),
     }
 }
 

@@ -10,5 +10,7 @@ mod fleet;
 mod journey;
 /// axe-core, the content security policy and screenshots on every page.
 mod pages;
+/// Signing in at a real provider, as each role.
+mod sign_in;
 /// Chromium, driven by role and label.
 mod tab;

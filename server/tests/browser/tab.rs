@@ -43,7 +43,8 @@ const text = (element) => {
   return label ?? element.textContent;
 };
 const tidy = (value) => (value ?? '').replace(/\s+/g, ' ').trim();
-const modal = document.querySelector('dialog[open]');
+// The one that was opened last lies over the others.
+const modal = [...document.querySelectorAll('dialog[open]')].at(-1);
 return [...(modal ?? document).querySelectorAll(roles[role] ?? `[role=${role}]`)]
   .concat(role === 'dialog' && modal ? [modal] : [])
   .filter((element) => element.getClientRects().length && tidy(text(element)).includes(name));
@@ -318,7 +319,7 @@ impl WebDriverCompatibleCommand for Extension {
     }
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("an address").port()
 }

@@ -86,10 +86,26 @@ impl Console {
 
     /// As [`Console::start`], over the database that another console left in `directory`.
     pub(crate) async fn start_in(directory: tempfile::TempDir, emulator: &Emulator, more: &str) -> Console {
+        Console::start_at(0, directory, emulator, more).await
+    }
+
+    /// As [`Console::start_in`], on a port that was chosen before; 0 takes a free one.
+    pub(crate) async fn start_at(
+        port: u16,
+        directory: tempfile::TempDir,
+        emulator: &Emulator,
+        more: &str,
+    ) -> Console {
         let file = directory.path().join("tollgate.toml");
         std::fs::write(&file, configuration(&emulator.url, more)).expect("the configuration is written");
         let mut process = command(&file, directory.path())
-            .args(["serve", "--listen", "127.0.0.1:0", "--site", &setting("TOLLGATE_TEST_SITE")])
+            .args([
+                "serve",
+                "--listen",
+                &format!("127.0.0.1:{port}"),
+                "--site",
+                &setting("TOLLGATE_TEST_SITE"),
+            ])
             .stderr(Stdio::piped())
             .spawn()
             .expect("the console starts");

@@ -93,6 +93,7 @@ impl Rows {
             }
         });
         on_change(move || live.fleet.track(), move || rows.refresh());
+        live.on_return(move || rows.refresh());
         on_cleanup(move || rows.stop());
         rows
     }

@@ -13,6 +13,7 @@ use crate::format::joined;
 use crate::live::Live;
 use crate::problem::{Problem, show};
 use crate::reading::{Reading, effect};
+use crate::session::Session;
 use crate::ui::{Banner, Button, ChangePill, CopyButton, Dialog, Kind, Pill, Tone};
 
 /// What the dialog is opened for.
@@ -55,6 +56,8 @@ struct Attempt {
     requested: RwSignal<bool>,
     failure: RwSignal<Option<ApiError>>,
     change: RwSignal<Option<Change>>,
+    live: Live,
+    session: Session,
 }
 
 impl Attempt {
@@ -79,6 +82,8 @@ impl Attempt {
         let key = self.idempotency_key.get_value();
         leptos::task::spawn_local(async move {
             let answer = api::apply_plan(report.plan, reason, key).await;
+            self.live.note(answer.as_ref().err());
+            self.session.ask();
             // The dialog may be closed by now; the page's list of changes shows how it goes on.
             if self.applying.try_set(false).is_some() {
                 return;
@@ -127,7 +132,15 @@ fn dialog_body(intent: Intent, subject: Subject, open: RwSignal<bool>) -> AnyVie
         requested: RwSignal::new(false),
         failure: RwSignal::new(None),
         change: RwSignal::new(None),
+        live: expect_context(),
+        session: expect_context(),
     };
+    // What was confirmed goes on once somebody is signed in again: it is the same person, the same plan and the same key.
+    attempt.live.on_return(move || {
+        if attempt.failure.reading_untracked(|failure| *failure == Some(ApiError::Unauthenticated)) {
+            attempt.apply();
+        }
+    });
     let body = move || {
         if attempt.requested.get() {
             return follow(attempt, open);

@@ -5,7 +5,7 @@ use domain::wire::HistoryItem;
 use leptos::prelude::*;
 
 use super::change_dialog::Intent;
-use crate::shell::Session;
+use crate::session::Session;
 use crate::ui::{Button, ChangePill, Time};
 
 pub(crate) fn changes(changes: &[Change], open: Callback<Intent>) -> AnyView {
@@ -16,20 +16,17 @@ pub(crate) fn changes(changes: &[Change], open: Callback<Intent>) -> AnyView {
 }
 
 fn one(change: &Change, open: Callback<Intent>) -> AnyView {
-    let Session(session) = expect_context();
+    let session: Session = expect_context();
     let id = change.id;
     let what = match change.purpose {
         Purpose::Enforce { .. } => "Enforce IMDSv2",
         Purpose::Restore { .. } => "Restore previous options",
     };
-    let read_only = Signal::derive(move || {
-        session.value.reading(|session| session.as_ref().and_then(|session| session.read_only.clone()))
-    });
     let restore = (change.status.is_final() && change.status.changed_something()).then(|| {
         view! {
             <Button
                 label="Restore previous options…"
-                disabled_reason=read_only
+                disabled_reason=Signal::derive(move || session.change_denied())
                 on_press=move || open.run(Intent::Restore { change_id: id })
             />
         }
