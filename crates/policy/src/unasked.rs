@@ -16,7 +16,8 @@ pub struct Unasked;
 #[async_trait]
 impl PolicyEngine for Unasked {
     async fn evaluate(&self, instances: &[&Instance], _now: Timestamp) -> Vec<Arc<PolicyOutcome>> {
-        vec![Arc::new(PolicyOutcome::NotEvaluated); instances.len()]
+        let not_evaluated = Arc::new(PolicyOutcome::NotEvaluated);
+        vec![not_evaluated; instances.len()]
     }
 
     async fn refresh(&self) {}
