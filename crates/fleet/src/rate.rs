@@ -15,9 +15,9 @@ pub(crate) struct Rate {
     pub(crate) per_second: f64,
 }
 
-/// Describe* with pages: 100 at once and 20 a second are allowed. The burst is one read of a large source; in the long run half
-/// is left to others.
-pub(crate) const DESCRIBE: Rate = Rate { burst: 90.0, per_second: 10.0 };
+/// Describe* with pages: 100 at once and 20 a second are allowed. The burst is one read of a large source; in the long run a
+/// quarter is left to others.
+pub(crate) const DESCRIBE: Rate = Rate { burst: 95.0, per_second: 15.0 };
 /// ModifyInstanceMetadataOptions: 100 at once and 5 a second are allowed.
 pub(crate) const MODIFY: Rate = Rate { burst: 50.0, per_second: 4.0 };
 
