@@ -92,7 +92,7 @@ impl Config {
             allowed_hosts: layers.list("server.allowed_hosts")?,
             behind_tls: layers.boolean("server.behind_tls")?,
             trusted_proxies: trusted_proxies(&layers)?,
-            auth: auth::auth_config(&layers)?,
+            auth: auth::auth_config(&layers, &fleet.accounts)?,
             log_format: layers
                 .one_of("server.log_format", &[("text", LogFormat::Text), ("json", LogFormat::Json)])?,
             database_url: layers.text("database_url")?.map_or_else(default_database_url, Ok)?,

@@ -260,7 +260,7 @@ impl Verify {
 
 impl Enforce {
     async fn run(self, config: &Config) -> Result<ExitCode, CommandError> {
-        let fleet = local::open(config).await?;
+        let fleet = local::open_for_changes(config).await?;
         let key = self.one.find(&fleet, false).await?;
         let report = fleet.plan_enforce(&key, self.hop_limit).await?;
         change(&fleet, report, &self.confirm).await
@@ -269,7 +269,7 @@ impl Enforce {
 
 impl Restore {
     async fn run(self, config: &Config) -> Result<ExitCode, CommandError> {
-        let fleet = local::open(config).await?;
+        let fleet = local::open_for_changes(config).await?;
         fleet.find_sources().await?;
         let report = fleet.plan_restore(self.change_id).await?;
         change(&fleet, report, &self.confirm).await

@@ -14,6 +14,17 @@ pub(super) async fn open(config: &Config) -> Result<Arc<Fleet>, CommandError> {
     open_with(config, &config.database_url, policy(config)?).await
 }
 
+/// As [`open`], to make changes with. Where people sign in, what may be changed follows from who they are, and a process of
+/// one's own would answer to nobody.
+pub(super) async fn open_for_changes(config: &Config) -> Result<Arc<Fleet>, CommandError> {
+    if config.auth.is_some() {
+        return Err(CommandError::refused(
+            "This configuration has people sign in: make changes in the console, where their roles are known.",
+        ));
+    }
+    open(config).await
+}
+
 /// The fleet over a database that ends with the process: for commands that only read AWS.
 pub(super) async fn open_without_store(config: &Config) -> Result<Arc<Fleet>, CommandError> {
     open_with(config, MEMORY, policy(config)?).await

@@ -1,6 +1,7 @@
 //! The part of the configuration that says who may sign in, and as what.
 
-use domain::access::{Grant, Role, Scope};
+use domain::access::{Grant, Resource, Role, Scope};
+use fleet::config::{Account, AccountSelection};
 use jiff::SignedDuration;
 use std::time::Duration;
 use url::{Host, Url};
@@ -13,7 +14,10 @@ const DEFAULT_SCOPES: [&str; 2] = ["profile", "email"];
 const DEFAULT_GROUPS_CLAIM: &str = "groups";
 
 /// How people sign in; `None` where no issuer is configured.
-pub(super) fn auth_config(layers: &Layers) -> Result<Option<AuthConfig>, ConfigError> {
+pub(super) fn auth_config(
+    layers: &Layers,
+    accounts: &AccountSelection,
+) -> Result<Option<AuthConfig>, ConfigError> {
     let sections = layers.sections("issuers")?;
     let public_url = layers.text("auth.public_url")?;
     if sections.is_empty() {
@@ -43,7 +47,7 @@ pub(super) fn auth_config(layers: &Layers) -> Result<Option<AuthConfig>, ConfigE
     }
     let grants = layers.sections("grants")?;
     let grants: Result<Vec<GroupGrant>, ConfigError> =
-        grants.iter().map(|section| grant(section, &issuers)).collect();
+        grants.iter().map(|section| grant(section, &issuers, accounts)).collect();
     let grants = grants?;
     if grants.is_empty() {
         return Err(sections[0].error("name", "signs people in, but no group has a role: add [[grants]]"));
@@ -128,7 +132,11 @@ fn issuer(layers: &Layers, section: &Section<'_>) -> Result<IssuerConfig, Config
     })
 }
 
-fn grant(section: &Section<'_>, issuers: &[IssuerConfig]) -> Result<GroupGrant, ConfigError> {
+fn grant(
+    section: &Section<'_>,
+    issuers: &[IssuerConfig],
+    accounts: &AccountSelection,
+) -> Result<GroupGrant, ConfigError> {
     section.only(&["group", "issuer", "role", "accounts", "regions", "environments", "services"])?;
     let name = section.required("role")?;
     let role = Role::parse(&name).ok_or_else(|| {
@@ -147,5 +155,31 @@ fn grant(section: &Section<'_>, issuers: &[IssuerConfig]) -> Result<GroupGrant, 
         environments: section.list("environments")?,
         services: section.list("services")?,
     };
+    for (key, patterns) in [
+        ("accounts", &scope.accounts),
+        ("regions", &scope.regions),
+        ("environments", &scope.environments),
+        ("services", &scope.services),
+    ] {
+        if let Some(pattern) = patterns.iter().find(|pattern| pattern.trim_end_matches('*').contains('*')) {
+            return Err(
+                section.error(key, &format!("has {pattern:?}, and * stands for any rest at the end only"))
+            );
+        }
+    }
+    if let AccountSelection::Listed(known) = accounts
+        && let Some(pattern) =
+            scope.accounts.iter().find(|pattern| !known.iter().any(|one| names(pattern, one)))
+    {
+        return Err(
+            section.error("accounts", &format!("has {pattern:?}, which is no account of [[accounts]]"))
+        );
+    }
     Ok(GroupGrant { group: section.required("group")?, issuer, grant: Grant { role, scope } })
+}
+
+/// Whether the pattern of a grant is the account's id or alias.
+fn names(pattern: &str, account: &Account) -> bool {
+    let scope = Scope { accounts: vec![pattern.to_owned()], ..Scope::default() };
+    scope.covers(&Resource::Source { account: &account.id, alias: &account.alias, region: "" })
 }

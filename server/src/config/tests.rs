@@ -75,6 +75,13 @@ fn each_mistake_about_who_may_sign_in_names_its_place_and_key() {
     insta::assert_snapshot!(message(&all.replace("https://example", "http://example")), @"tollgate.toml:5: issuers.url is not https: keys and tokens over plain HTTP prove nothing");
     insta::assert_snapshot!(message(&format!("{all}issuer = \"Dex\"\n")), @r#"tollgate.toml:10: grants.issuer is "Dex", and no issuer has that name"#);
     insta::assert_snapshot!(message(&format!("{all}accounts = []\n")), @"tollgate.toml:10: grants.accounts must be a list of texts in quotes that is not empty");
+    let account = "[[accounts]]\nid = \"111111111111\"\nalias = \"prod\"\n";
+    let limited = |pattern: &str| format!("{all}accounts = [\"{pattern}\"]\n{account}");
+    for known in ["prod", "111111111111", "pr*"] {
+        load(&limited(known), &[], &[]).expect("a known account");
+    }
+    insta::assert_snapshot!(message(&limited("dev")), @r#"tollgate.toml:10: grants.accounts has "dev", which is no account of [[accounts]]"#);
+    insta::assert_snapshot!(message(&limited("p*d")), @r#"tollgate.toml:10: grants.accounts has "p*d", and * stands for any rest at the end only"#);
     insta::assert_snapshot!(message("[server]\ntrusted_proxies = [\"ten\"]\n"), @r#"tollgate.toml:2: server.trusted_proxies has "ten", which is no range of addresses such as 10.0.0.0/8"#);
 }
 

@@ -471,6 +471,14 @@ async fn the_check_asks_the_issuers_and_sign_in_opens_other_addresses() {
     };
     let (code, said) = check().await;
     assert_eq!(code, Some(0), "{said}");
+    let mut enforce = console.command();
+    enforce.args(["fleet", "enforce", "i-0123456789abcdef0", "--reason", "past the roles", "--yes"]);
+    let output = tokio::task::spawn_blocking(move || enforce.output().expect("the binary runs"));
+    assert_eq!(
+        output.await.expect("it ends").status.code(),
+        Some(4),
+        "nobody changes anything past the roles"
+    );
     drop(issuer);
     let (code, said) = check().await;
     assert_eq!(code, Some(1));
