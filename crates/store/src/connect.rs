@@ -55,6 +55,16 @@ impl Store {
         Ok(store)
     }
 
+    /// A database that is not opened, for a command that only reads AWS: whatever asks it fails.
+    ///
+    /// # Errors
+    /// None that are known; the library checks an address that does not change.
+    pub fn unopened() -> Result<Store, StoreError> {
+        sqlx::any::install_default_drivers();
+        let pool = AnyPoolOptions::new().max_connections(1).connect_lazy("sqlite::memory:")?;
+        Ok(Store { writer: pool.clone(), reader: pool, target: Target::SqliteMemory })
+    }
+
     /// Which database it is, without secrets.
     pub fn describe(&self) -> String {
         self.target.to_string()

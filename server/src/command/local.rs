@@ -11,7 +11,7 @@ use crate::config::Config;
 
 /// The fleet over the configured database.
 pub(super) async fn open(config: &Config) -> Result<Arc<Fleet>, CommandError> {
-    open_with(config, &config.database_url, policy(config)?).await
+    Ok(Fleet::new(config.fleet.clone(), Store::connect(&config.database_url).await?, policy(config)?).await)
 }
 
 /// As [`open`], to make changes with. Where people sign in, what may be changed follows from who they are, and a process of
@@ -25,25 +25,14 @@ pub(super) async fn open_for_changes(config: &Config) -> Result<Arc<Fleet>, Comm
     open(config).await
 }
 
-/// The fleet over a database that ends with the process: for commands that only read AWS.
+/// The fleet without a database: for commands that only read AWS.
 pub(super) async fn open_without_store(config: &Config) -> Result<Arc<Fleet>, CommandError> {
-    open_with(config, MEMORY, policy(config)?).await
+    Ok(Fleet::new(config.fleet.clone(), Store::unopened()?, policy(config)?).await)
 }
 
 /// The same, where the policy is not asked either.
 pub(super) async fn open_without_policy(config: &Config) -> Result<Arc<Fleet>, CommandError> {
-    open_with(config, MEMORY, Arc::new(policy::Unasked)).await
-}
-
-const MEMORY: &str = "sqlite::memory:";
-
-async fn open_with(
-    config: &Config,
-    database_url: &str,
-    policy: Arc<dyn PolicyEngine>,
-) -> Result<Arc<Fleet>, CommandError> {
-    let store = Store::connect(database_url).await?;
-    Ok(Fleet::new(config.fleet.clone(), store, policy).await)
+    Ok(Fleet::new(config.fleet.clone(), Store::unopened()?, Arc::new(policy::Unasked)).await)
 }
 
 fn policy(config: &Config) -> Result<Arc<dyn PolicyEngine>, CommandError> {

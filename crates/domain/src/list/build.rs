@@ -15,6 +15,10 @@ impl FleetIndex {
     pub fn build(rows: Vec<FleetRow>) -> FleetIndex {
         let rows = sorted(rows);
         let mut texts: [Texts<'_>; Indexed::ALL.len()] = Default::default();
+        for texts in &mut texts {
+            // Most rows have one of each; growing by doubling would take as much again.
+            texts.pairs.reserve_exact(rows.len());
+        }
         let mut columns = Columns::with_capacity(rows.len());
         // One pass over the rows: each lies elsewhere in memory, and fetching it costs more than all that is done with it.
         for (position, row) in rows.iter().enumerate() {
