@@ -15,7 +15,7 @@ use leptos::server_fn::codec::{GetUrl, Json};
 use crate::tree_json::TreeJson;
 
 #[cfg(feature = "ssr")]
-use services::{Permission, Services};
+use services::{Permission, Services, audit_filter};
 
 /// Who is asking and what this installation allows.
 #[server(endpoint = "session/info", input = GetUrl, output = TreeJson)]
@@ -181,7 +181,6 @@ pub async fn list_audit(
     before_seq: i64,
     limit: u32,
 ) -> Result<Vec<AuditEntry>, ApiError> {
-    Services::authorized(Permission::View)?
-        .audit(&text, &action, &account, &instance_id, before_seq, limit)
-        .await
+    let services = Services::authorized(Permission::View)?;
+    services.audit_entries(audit_filter(&text, &action, &account, &instance_id, before_seq, limit)?).await
 }

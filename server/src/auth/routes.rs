@@ -34,7 +34,7 @@ const LONGEST_USER_AGENT: usize = 200;
 
 type Limiter = DefaultKeyedRateLimiter<std::net::IpAddr>;
 
-/// The routes of sign-in; `None` has none of them.
+/// The routes of sign-in.
 pub(crate) fn router<S: Clone + Send + Sync + 'static>(auth: Arc<Auth>) -> Router<S> {
     let limiter: Arc<Limiter> = Arc::new(RateLimiter::keyed(Quota::per_minute(PER_MINUTE)));
     Router::new()

@@ -51,6 +51,15 @@ impl Caller {
         Caller { actor, address: String::new(), access: Access::everything(), limit: None, signed_in: None }
     }
 
+    /// An audit entry of what the caller does, at this moment.
+    pub(super) fn entry(&self, action: AuditAction) -> NewAuditEntry {
+        NewAuditEntry {
+            actor: self.actor.clone(),
+            address: self.address.clone(),
+            ..NewAuditEntry::of(action, Timestamp::now())
+        }
+    }
+
     fn each(&self) -> impl Iterator<Item = &Access> {
         std::iter::once(&self.access).chain(&self.limit)
     }
@@ -117,8 +126,7 @@ impl Services {
     pub(super) fn permit_source(&self, permission: Permission, source: &SourceKey) -> Result<(), ApiError> {
         let caller = self.caller()?;
         let view = self.fleet.view();
-        let alias = view.sources.get(source).map_or("", |known| known.status.alias.as_str());
-        let resource = Resource::Source { account: &source.account, alias, region: &source.region };
+        let resource = resource(&view, source);
         if !caller.allows(Permission::View, &resource) {
             return Err(unknown_source(source));
         }
@@ -137,9 +145,9 @@ impl Services {
         }
         let sources: Vec<SourceKey> = whole
             .sources
-            .values()
-            .filter(|source| sees(caller, &source.status))
-            .map(|source| source.status.key.clone())
+            .keys()
+            .filter(|source| caller.allows(Permission::View, &resource(&whole, source)))
+            .cloned()
             .collect();
         // Held while a view is built: whoever asks for the same one meanwhile waits for it.
         let mut kept = self.views.0.lock().await;
@@ -172,9 +180,7 @@ impl Services {
     pub(super) fn change_denied(&self, source: &SourceKey) -> Option<String> {
         let caller = self.caller().ok()?;
         let view = self.fleet.view();
-        let alias = view.sources.get(source).map_or("", |known| known.status.alias.as_str());
-        let resource = Resource::Source { account: &source.account, alias, region: &source.region };
-        let denied = caller.check(Permission::Change, &resource).err();
+        let denied = caller.check(Permission::Change, &resource(&view, source)).err();
         self.installation.read_only.clone().or(denied.map(|denied| denied.to_string()))
     }
 
@@ -218,6 +224,12 @@ impl Services {
         })
     }
 
+    /// Writes down what the caller did.
+    pub(super) async fn note(&self, action: AuditAction, detail: String) -> Result<(), ApiError> {
+        let entry = NewAuditEntry { detail, ..self.caller()?.entry(action) };
+        self.fleet.store().append_audit(&entry).await.map_err(internal).map(drop)
+    }
+
     /// What this installation does for nobody.
     fn possible(&self, permission: Permission) -> Result<(), ApiError> {
         match (permission, &self.installation.read_only) {
@@ -237,12 +249,10 @@ impl Services {
         let Err(denied) = caller.check(permission, resource) else { return Ok(()) };
         if permission != Permission::View {
             let entry = NewAuditEntry {
-                actor: caller.actor.clone(),
-                address: caller.address.clone(),
                 account: source.map_or(String::new(), |source| source.account.to_string()),
                 region: source.map_or(String::new(), |source| source.region.to_string()),
                 detail: format!("{}: {denied}", permission.as_str()),
-                ..NewAuditEntry::of(AuditAction::Denied, Timestamp::now())
+                ..caller.entry(AuditAction::Denied)
             };
             let store = self.fleet.store().clone();
             // The answer does not wait for it, and is the same whether or not it can be written.
@@ -256,10 +266,10 @@ impl Services {
     }
 }
 
-fn sees(caller: &Caller, status: &domain::source::SourceStatus) -> bool {
-    let (account, region) = (&status.key.account, &status.key.region);
-    let resource = Resource::Source { account, alias: &status.alias, region };
-    caller.allows(Permission::View, &resource)
+/// The source as what is asked about, by the alias that the view knows it by.
+fn resource<'a>(view: &'a FleetView, source: &'a SourceKey) -> Resource<'a> {
+    let alias = view.sources.get(source).map_or("", |known| known.status.alias.as_str());
+    Resource::Source { account: &source.account, alias, region: &source.region }
 }
 
 /// The same for what is not there and for what the caller may not see.

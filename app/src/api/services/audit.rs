@@ -8,19 +8,6 @@ use super::{Services, internal};
 use crate::api::ApiError;
 
 impl Services {
-    pub(in crate::api) async fn audit(
-        &self,
-        text: &str,
-        action: &str,
-        account: &str,
-        instance_id: &str,
-        before_seq: i64,
-        limit: u32,
-    ) -> Result<Vec<AuditEntry>, ApiError> {
-        let filter = audit_filter(text, action, account, instance_id, before_seq, limit)?;
-        self.audit_entries(filter).await
-    }
-
     /// The newest entries of the filter that the caller may see. Who sees a part of the fleet sees what happened to that part;
     /// sign-ins and the like are of the whole installation.
     pub async fn audit_entries(&self, mut filter: AuditFilter) -> Result<Vec<AuditEntry>, ApiError> {

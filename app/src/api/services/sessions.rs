@@ -1,7 +1,7 @@
 //! Sessions as their owners and administrators see them.
 
 use domain::access::Permission;
-use domain::audit::{AuditAction, NewAuditEntry};
+use domain::audit::AuditAction;
 use domain::wire::SessionRow;
 use jiff::Timestamp;
 use store::StoredSession;
@@ -49,14 +49,7 @@ impl Services {
                 message: "There is no such session; it may have ended already.".into(),
             });
         }
-        let entry = NewAuditEntry {
-            actor: caller.actor.clone(),
-            address: caller.address.clone(),
-            detail: format!("session {id}"),
-            ..NewAuditEntry::of(AuditAction::SessionRevoked, now)
-        };
-        store.append_audit(&entry).await.map_err(internal)?;
-        Ok(())
+        self.note(AuditAction::SessionRevoked, format!("session {id}")).await
     }
 }
 

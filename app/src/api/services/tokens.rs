@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use domain::access::{Access, Permission};
-use domain::audit::{AuditAction, NewAuditEntry};
+use domain::audit::AuditAction;
 use domain::wire::{NewTokenSecret, TokenRow};
 use jiff::{SignedDuration, Timestamp};
 use store::{NewToken, StoredToken};
@@ -58,8 +58,7 @@ impl Services {
             expires_at: now + SignedDuration::from_hours(24 * i64::from(days)),
         };
         let id = self.fleet.store().create_token(&token).await.map_err(internal)?;
-        self.note_token(AuditAction::TokenMade, &format!("{name} ({id}), until {}", token.expires_at))
-            .await?;
+        self.note(AuditAction::TokenMade, format!("{name} ({id}), until {}", token.expires_at)).await?;
         Ok(NewTokenSecret { id, secret, expires_at: token.expires_at })
     }
 
@@ -75,7 +74,7 @@ impl Services {
                 message: "There is no such token; it may be gone already.".into(),
             });
         }
-        self.note_token(AuditAction::TokenRevoked, id).await
+        self.note(AuditAction::TokenRevoked, id.to_owned()).await
     }
 
     /// The caller's own session: a token makes no tokens, and a local operator needs none.
@@ -83,17 +82,6 @@ impl Services {
         self.caller()?.signed_in.as_ref().ok_or_else(|| ApiError::Forbidden {
             message: "Tokens are made and taken back by people who have signed in.".into(),
         })
-    }
-
-    async fn note_token(&self, action: AuditAction, detail: &str) -> Result<(), ApiError> {
-        let caller = self.caller()?;
-        let entry = NewAuditEntry {
-            actor: caller.actor.clone(),
-            address: caller.address.clone(),
-            detail: detail.to_owned(),
-            ..NewAuditEntry::of(action, Timestamp::now())
-        };
-        self.fleet.store().append_audit(&entry).await.map_err(internal).map(drop)
     }
 }
 
