@@ -10,27 +10,32 @@ use super::{FleetIndex, FleetRow};
 use crate::instance::SourceKey;
 use crate::query::{Field, fold, fold_into};
 
+/// How many kinds of text are gathered in one pass over the rows. Each row lies elsewhere in memory, and fetching it costs more
+/// than what is done with it; but what is gathered is held beside the index, and all at once would be twice the index.
+const TOGETHER: usize = 5;
+
 impl FleetIndex {
     /// Sorts the rows by key and builds the tables.
     pub fn build(rows: Vec<FleetRow>) -> FleetIndex {
         let rows = sorted(rows);
-        let mut texts: [Texts<'_>; Indexed::ALL.len()] = Default::default();
-        for texts in &mut texts {
-            // Most rows have one of each; growing by doubling would take as much again.
-            texts.pairs.reserve_exact(rows.len());
-        }
         let mut columns = Columns::with_capacity(rows.len());
-        // One pass over the rows: each lies elsewhere in memory, and fetching it costs more than all that is done with it.
-        for (position, row) in rows.iter().enumerate() {
-            columns.push(row);
-            for (texts, indexed) in texts.iter_mut().zip(Indexed::ALL) {
-                texts.add_row(indexed, row, position as u32);
-            }
-        }
+        rows.iter().for_each(|row| columns.push(row));
         columns.finish();
         let mut builder = Builder::default();
-        for (texts, indexed) in texts.into_iter().zip(Indexed::ALL) {
-            texts.finish(indexed, &mut builder);
+        for together in Indexed::ALL.chunks(TOGETHER) {
+            let mut texts: [Texts<'_>; TOGETHER] = Default::default();
+            for texts in &mut texts {
+                // Most rows have one of each; growing by doubling would take as much again.
+                texts.pairs.reserve_exact(rows.len());
+            }
+            for (position, row) in (0..).zip(&rows) {
+                for (texts, indexed) in texts.iter_mut().zip(together) {
+                    texts.add_row(*indexed, row, position);
+                }
+            }
+            for (texts, indexed) in texts.into_iter().zip(together) {
+                texts.finish(*indexed, &mut builder);
+            }
         }
         FleetIndex { dictionary: builder.finish(), columns, rows }
     }

@@ -254,10 +254,10 @@ impl Builder {
         let mut last = vec![NO_ROW; count];
         let mut distinct = Vec::with_capacity(pairs.len());
         for &(number, row) in pairs {
-            let entry = entries[number as usize] as usize;
+            let entry = entries[number as usize];
             // Rows ascend, so that what an entry has twice from one row comes right behind each other.
-            if std::mem::replace(&mut last[entry], row) != row {
-                places[entry] += 1;
+            if std::mem::replace(&mut last[entry as usize], row) != row {
+                places[entry as usize] += 1;
                 distinct.push((entry, row));
             }
         }
@@ -270,8 +270,9 @@ impl Builder {
         }
         dictionary.rows.resize(end as usize, 0);
         for (entry, row) in distinct {
-            dictionary.rows[places[entry] as usize] = row;
-            places[entry] += 1;
+            let place = &mut places[entry as usize];
+            dictionary.rows[*place as usize] = row;
+            *place += 1;
         }
         dictionary.ranges.push(first..next);
     }
