@@ -64,6 +64,18 @@ pub async fn revoke_token(id: String) -> Result<(), ApiError> {
     Services::anyone()?.revoke_token(&id).await
 }
 
+/// The program that waits to be let in under a code that it shows.
+#[server(endpoint = "device/show", input = GetUrl, output = TreeJson)]
+pub async fn show_device(user_code: String) -> Result<wire::DeviceRow, ApiError> {
+    Services::anyone()?.device(&user_code).await
+}
+
+/// Lets a program that waits in, to act for the caller, or refuses it.
+#[server(endpoint = "device/decide", input = Json, output = TreeJson)]
+pub async fn decide_device(user_code: String, approve: bool) -> Result<wire::DeviceRow, ApiError> {
+    Services::anyone()?.decide_device(&user_code, approve).await
+}
+
 /// A window of the instances that match the query `q`, in the order `sort` (a column's name, with `-` for descending).
 #[server(endpoint = "fleet/list", input = GetUrl, output = TreeJson)]
 pub async fn list_instances(q: String, sort: String, offset: u32, limit: u32) -> Result<ListPage, ApiError> {

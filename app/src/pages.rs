@@ -2,6 +2,7 @@
 
 mod accounts;
 mod audit;
+mod device;
 mod fleet;
 mod instance;
 mod not_found;
@@ -13,6 +14,7 @@ mod summary;
 
 pub(crate) use accounts::Accounts;
 pub(crate) use audit::Audit;
+pub(crate) use device::Device;
 pub(crate) use fleet::Fleet;
 pub(crate) use instance::instance;
 pub(crate) use not_found::NotFound;

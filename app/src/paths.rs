@@ -11,6 +11,7 @@ pub const ACCOUNTS: &str = "/accounts";
 pub const POLICY: &str = "/policy";
 pub const AUDIT: &str = "/audit";
 pub const SESSIONS: &str = "/sessions";
+pub const DEVICE: &str = "/device";
 pub const SIGN_IN: &str = "/sign-in";
 /// Where a sign-in ends that was begun in a second tab, for a page that waits in the first.
 pub const SIGNED_IN: &str = "/signed-in";
@@ -28,6 +29,7 @@ pub enum Page {
     Policy,
     Audit,
     Sessions,
+    Device,
     SignIn,
     SignedIn,
     NotFound,
@@ -44,6 +46,7 @@ impl Page {
             POLICY => Page::Policy,
             AUDIT => Page::Audit,
             SESSIONS => Page::Sessions,
+            DEVICE => Page::Device,
             SIGN_IN => Page::SignIn,
             SIGNED_IN => Page::SignedIn,
             _ => Page::instance_at(path).unwrap_or(Page::NotFound),
@@ -103,6 +106,11 @@ pub fn audit(filter: &AuditFilter) -> String {
 /// The sessions: one's own, or everybody's.
 pub fn sessions(all: bool) -> String {
     with_query(SESSIONS, &[("all", if all { "true" } else { "" })])
+}
+
+/// Where the program that waits under `user_code` is let in.
+pub fn device(user_code: &str) -> String {
+    with_query(DEVICE, &[("user_code", user_code)])
 }
 
 /// The way to an issuer's own sign-in page, and from there to `return_to`.
@@ -231,6 +239,7 @@ mod tests {
             ("/policy", Page::Policy),
             ("/audit", Page::Audit),
             ("/sessions", Page::Sessions),
+            ("/device", Page::Device),
             ("/sign-in", Page::SignIn),
             ("/signed-in/", Page::SignedIn),
             ("/fleet/123456789012/eu-west-1/i-0abc", key("123456789012", "eu-west-1", "i-0abc")),

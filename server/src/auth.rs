@@ -1,9 +1,11 @@
 //! Who is asking: sign-in at an OpenID Connect issuer, sessions in the store, and what a caller may do here.
 
 mod cookie;
+mod device;
 mod gate;
 mod issuer;
 mod routes;
+pub(crate) mod transport;
 
 use std::sync::Arc;
 
@@ -21,6 +23,10 @@ pub(crate) use self::routes::router;
 
 /// Where an issuer sends the browser back to.
 const CALLBACK_PATH: &str = "/api/auth/callback";
+
+/// The name of the command line as an OAuth client. It is public: it has no secret, and needs none.
+pub(crate) const COMMAND_LINE: &str = "tollgate";
+pub(crate) use self::device::{AUTHORIZATION_PATH, REVOCATION_PATH, TOKEN_PATH};
 
 /// How exactly it is known when a token was last used: writing each time would make every read a write.
 const TOKEN_TOUCH: SignedDuration = SignedDuration::from_mins(5);

@@ -1,17 +1,23 @@
 //! The commands: each is a thin layer over the same crates that the server functions use.
 
 mod audit;
+mod backend;
 mod fleet;
 mod healthcheck;
 mod local;
+mod login;
+mod place;
 mod serve;
 
 use std::process::ExitCode;
 
+use app::api::ApiError;
 use clap::Subcommand;
-use tokio::runtime::Builder;
 
-use crate::config::{Config, Flags};
+pub(crate) use self::place::PlaceFlags;
+use crate::client::ClientError;
+use crate::config::{Config, ConfigError, Flags};
+use crate::credentials::CredentialsError;
 
 /// The version, with the commit where the build knows it.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -28,34 +34,38 @@ pub(crate) enum Command {
     Fleet(fleet::FleetCommand),
     /// Show the audit log
     Audit(audit::Audit),
+    /// Sign in at a server, where commands work from then on
+    Login(login::Login),
+    /// Forget the server and take the token back
+    Logout(login::Logout),
     /// Ask a running server whether it is ready; for containers
     Healthcheck(healthcheck::Healthcheck),
 }
 
 impl Command {
-    /// Adds the flags of the command itself to those of the configuration.
-    pub(crate) fn add_flags(&self, flags: &mut Flags) {
+    /// Whether the command answers others until it is told to end, instead of doing one thing.
+    pub(crate) fn is_server(&self) -> bool {
         match self {
-            Command::Serve(serve) => serve.add_flags(flags),
-            Command::Fleet(_) | Command::Audit(_) | Command::Healthcheck(_) => {}
+            Command::Serve(_) => true,
+            Command::Fleet(_)
+            | Command::Audit(_)
+            | Command::Login(_)
+            | Command::Logout(_)
+            | Command::Healthcheck(_) => false,
         }
     }
 
-    /// What the command runs on: a server on all cores; a command that asks AWS and prints on one thread, since each further
-    /// one would keep memory of its own.
-    pub(crate) fn runtime(&self) -> Builder {
+    pub(crate) async fn run(self, mut flags: Flags, place: PlaceFlags) -> Result<ExitCode, CommandError> {
         match self {
-            Command::Serve(_) => Builder::new_multi_thread(),
-            Command::Fleet(_) | Command::Audit(_) | Command::Healthcheck(_) => Builder::new_current_thread(),
-        }
-    }
-
-    pub(crate) async fn run(self, config: Config) -> Result<ExitCode, CommandError> {
-        match self {
-            Command::Serve(serve) => serve.run(config).await,
-            Command::Fleet(fleet) => fleet.run(config).await,
-            Command::Audit(audit) => audit.run(config).await,
-            Command::Healthcheck(healthcheck) => healthcheck.run(config).await,
+            Command::Serve(serve) => {
+                serve.add_flags(&mut flags);
+                serve.run(Config::read(flags)?).await
+            }
+            Command::Healthcheck(healthcheck) => healthcheck.run(Config::read(flags)?).await,
+            Command::Fleet(fleet) => fleet.run(place.place(flags)?).await,
+            Command::Audit(audit) => audit.run(place.place(flags)?).await,
+            Command::Login(login) => login.run(&place).await,
+            Command::Logout(logout) => logout.run(&place).await,
         }
     }
 }
@@ -100,5 +110,44 @@ impl From<::fleet::error::FleetError> for CommandError {
 impl From<store::StoreError> for CommandError {
     fn from(error: store::StoreError) -> CommandError {
         CommandError::failed(error.to_string())
+    }
+}
+
+impl From<ConfigError> for CommandError {
+    fn from(error: ConfigError) -> CommandError {
+        CommandError::usage(error.to_string())
+    }
+}
+
+impl From<CredentialsError> for CommandError {
+    fn from(error: CredentialsError) -> CommandError {
+        CommandError::failed(error.to_string())
+    }
+}
+
+impl From<ClientError> for CommandError {
+    fn from(error: ClientError) -> CommandError {
+        let message = error.to_string();
+        match error {
+            ClientError::Unreachable { .. } | ClientError::Incompatible { .. } => {
+                CommandError::failed(message)
+            }
+            ClientError::Unauthenticated { .. } => CommandError::refused(message),
+            ClientError::Refused(refused) => match refused {
+                ApiError::BadRequest { .. } | ApiError::BadQuery { .. } => CommandError::usage(message),
+                ApiError::Forbidden { .. } | ApiError::Conflict { .. } | ApiError::Unauthenticated => {
+                    CommandError::refused(message)
+                }
+                ApiError::Upstream { code, message, next_step } => {
+                    CommandError::failed(format!("{code}: {message}\n{next_step}"))
+                }
+                ApiError::NotFound { .. }
+                | ApiError::TooMany
+                | ApiError::Unavailable { .. }
+                | ApiError::Internal
+                | ApiError::Offline
+                | ApiError::Incompatible => CommandError::failed(message),
+            },
+        }
     }
 }

@@ -73,7 +73,19 @@ pub(crate) struct Flags {
     pub(crate) values: Vec<(&'static str, String)>,
 }
 
+impl Flags {
+    /// Whether the command line says nothing of the configuration.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.file.is_none() && self.values.is_empty()
+    }
+}
+
 impl Config {
+    /// The configuration of this process.
+    pub(crate) fn read(flags: Flags) -> Result<Config, ConfigError> {
+        Config::load(flags, std::env::vars())
+    }
+
     /// Reads the configuration.
     ///
     /// # Errors

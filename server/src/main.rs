@@ -1,18 +1,23 @@
 //! The `tollgate` binary: reads the command line and the configuration, and hands over to the command.
 
 mod auth;
+mod causes;
+mod client;
 mod command;
 mod config;
+mod credentials;
 mod http;
 mod output;
 mod rows;
+mod urls;
 mod webhook;
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use command::{Command, CommandError};
-use config::{Config, Flags};
+use command::{Command, CommandError, PlaceFlags};
+use config::Flags;
+use tokio::runtime::Builder;
 
 /// Finds the EC2 instances that allow IMDSv1, and moves them to IMDSv2.
 #[derive(Debug, Parser)]
@@ -23,6 +28,8 @@ use config::{Config, Flags};
 struct Arguments {
     #[command(flatten)]
     global: Global,
+    #[command(flatten)]
+    place: PlaceFlags,
     #[command(subcommand)]
     command: Command,
 }
@@ -74,22 +81,21 @@ impl Global {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let runtime = match arguments.command.runtime().enable_all().build() {
+    // A command that asks and prints needs little: each further thread would keep memory of its own.
+    let mut runtime = if arguments.command.is_server() {
+        Builder::new_multi_thread()
+    } else {
+        allocator::give_back_large_blocks();
+        Builder::new_current_thread()
+    };
+    let runtime = match runtime.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             return output::fail(&CommandError::failed(format!("The runtime cannot be started: {error}")));
         }
     };
-    match runtime.block_on(run(arguments)) {
+    match runtime.block_on(arguments.command.run(arguments.global.flags(), arguments.place)) {
         Ok(code) => code,
         Err(error) => output::fail(&error),
     }
-}
-
-async fn run(arguments: Arguments) -> Result<ExitCode, CommandError> {
-    let mut flags = arguments.global.flags();
-    arguments.command.add_flags(&mut flags);
-    let config =
-        Config::load(flags, std::env::vars()).map_err(|error| CommandError::usage(error.to_string()))?;
-    arguments.command.run(config).await
 }

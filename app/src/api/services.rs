@@ -2,6 +2,7 @@
 
 mod access;
 mod audit;
+mod devices;
 mod list;
 mod report;
 pub mod secret;
@@ -22,6 +23,7 @@ use fleet::Fleet;
 use fleet::error::FleetError;
 use leptos::prelude::use_context;
 pub use list::ListCache;
+pub use tokens::personal_token;
 
 use super::ApiError;
 

@@ -176,7 +176,9 @@ fn entry_view(entry: &AuditEntry) -> AnyView {
         | AuditAction::SignOut
         | AuditAction::SessionRevoked
         | AuditAction::TokenMade
-        | AuditAction::TokenRevoked => Tone::Quiet,
+        | AuditAction::TokenRevoked
+        | AuditAction::DeviceApproved
+        | AuditAction::DeviceRefused => Tone::Quiet,
     };
     // What concerns no instance, such as a sign-in, names none; a refusal may name an account and a region alone.
     let instance = (!record.instance_id.is_empty()).then(|| {

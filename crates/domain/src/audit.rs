@@ -31,12 +31,16 @@ pub enum AuditAction {
     TokenMade,
     /// A personal access token was taken back.
     TokenRevoked,
+    /// Somebody let a program in to act for them.
+    DeviceApproved,
+    /// Somebody refused a program that wanted to act for them.
+    DeviceRefused,
     /// A request was refused because no grant allows it.
     Denied,
 }
 
 impl AuditAction {
-    pub const ALL: [AuditAction; 12] = [
+    pub const ALL: [AuditAction; 14] = [
         AuditAction::EnforceRequested,
         AuditAction::RestoreRequested,
         AuditAction::ChangeApplied,
@@ -48,6 +52,8 @@ impl AuditAction {
         AuditAction::SessionRevoked,
         AuditAction::TokenMade,
         AuditAction::TokenRevoked,
+        AuditAction::DeviceApproved,
+        AuditAction::DeviceRefused,
         AuditAction::Denied,
     ];
 
@@ -64,6 +70,8 @@ impl AuditAction {
             AuditAction::SessionRevoked => "session-revoked",
             AuditAction::TokenMade => "token-made",
             AuditAction::TokenRevoked => "token-revoked",
+            AuditAction::DeviceApproved => "device-approved",
+            AuditAction::DeviceRefused => "device-refused",
             AuditAction::Denied => "denied",
         }
     }
@@ -85,6 +93,8 @@ impl AuditAction {
             AuditAction::SessionRevoked => "Session revoked",
             AuditAction::TokenMade => "Token made",
             AuditAction::TokenRevoked => "Token revoked",
+            AuditAction::DeviceApproved => "Program let in",
+            AuditAction::DeviceRefused => "Program refused",
             AuditAction::Denied => "Denied",
         }
     }

@@ -14,5 +14,6 @@ pub mod summary;
 #[doc(hidden)]
 pub mod testing;
 pub mod time;
+pub mod user_code;
 pub mod verdict;
 pub mod wire;

@@ -262,6 +262,17 @@ pub struct NewTokenSecret {
     pub expires_at: Timestamp,
 }
 
+/// A program that waits for somebody to let it in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceRow {
+    /// What the program says of itself.
+    pub client: String,
+    /// Where it asks from.
+    pub address: String,
+    pub created_at: Timestamp,
+    pub expires_at: Timestamp,
+}
+
 /// What one server-sent event says moved; the browser fetches what it shows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -7,6 +7,7 @@
 mod audit;
 mod change;
 mod connect;
+mod device;
 mod error;
 mod event;
 mod history;
@@ -22,6 +23,7 @@ mod token;
 
 pub use change::{CHANGE_EVENT, ChangeEvent, MAX_IDEMPOTENCY_KEY_BYTES, NewChange};
 pub use connect::Store;
+pub use device::{Approver, DeviceAnswer, DeviceDecision, DeviceLogin, NewDeviceLogin};
 pub use error::StoreError;
 pub use event::StoredEvent;
 pub use history::{HistoryEntry, HistoryKind, ObservedState, TrendPoint, VanishedInstance};

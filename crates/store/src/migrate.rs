@@ -21,6 +21,11 @@ struct Migration {
 const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, min_reader_version: 1, sql: include_str!("../migrations/0001_initial.sql") },
     Migration { version: 2, min_reader_version: 1, sql: include_str!("../migrations/0002_identity.sql") },
+    Migration {
+        version: 3,
+        min_reader_version: 1,
+        sql: include_str!("../migrations/0003_device_logins.sql"),
+    },
 ];
 
 /// Names the lock in Postgres, whose advisory locks are numbers: `tollgate` in ASCII.

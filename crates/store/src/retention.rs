@@ -6,7 +6,7 @@ use crate::sql::earlier;
 use crate::{Store, StoreError};
 
 /// How long each kind of row is kept. Changes are kept for good: they hold the way back. Sessions, sign-ins and tokens are
-/// kept until they expire.
+/// kept until they expire, and so are programs that wait to be let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
     pub history: SignedDuration,
@@ -31,6 +31,7 @@ pub struct Pruned {
     pub deliveries: u64,
     pub sessions: u64,
     pub logins: u64,
+    pub device_logins: u64,
     pub tokens: u64,
 }
 
@@ -97,13 +98,32 @@ impl Store {
                 now,
             )
             .await?;
+        let device_logins = self
+            .delete_older(
+                "DELETE FROM device_logins WHERE device_hash IN (
+                    SELECT device_hash FROM device_logins WHERE expires_at <= $1 LIMIT $2
+                 )",
+                now,
+            )
+            .await?;
         let tokens = self
             .delete_older(
                 "DELETE FROM tokens WHERE id IN (SELECT id FROM tokens WHERE expires_at <= $1 LIMIT $2)",
                 now,
             )
             .await?;
-        Ok(Pruned { history, audit, events, vanished, trend, deliveries, sessions, logins, tokens })
+        Ok(Pruned {
+            history,
+            audit,
+            events,
+            vanished,
+            trend,
+            deliveries,
+            sessions,
+            logins,
+            device_logins,
+            tokens,
+        })
     }
 
     /// Repeats `statement`, which deletes at most `$2` rows that are too old at `$1`, until none is left.

@@ -2,28 +2,26 @@
 
 use std::time::Duration;
 
-use futures::future::BoxFuture;
 use openidconnect::core::{
     CoreAuthDisplay, CoreAuthPrompt, CoreAuthenticationFlow, CoreErrorResponseType, CoreGenderClaim,
     CoreJsonWebKey, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm, CoreRevocableToken,
     CoreRevocationErrorResponse, CoreTokenIntrospectionResponse, CoreTokenType,
 };
 use openidconnect::{
-    AdditionalClaims, AsyncHttpClient, AuthorizationCode, Client, ClientId, ClientSecret, CsrfToken,
-    EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet, HttpRequest, HttpResponse,
-    IdTokenFields, IssuerUrl, Nonce, PkceCodeChallenge, PkceCodeVerifier, ProviderMetadataWithLogout,
-    RedirectUrl, Scope, StandardErrorResponse, StandardTokenResponse, TokenResponse,
+    AdditionalClaims, AuthorizationCode, Client, ClientId, ClientSecret, CsrfToken, EmptyExtraTokenFields,
+    EndpointMaybeSet, EndpointNotSet, EndpointSet, IdTokenFields, IssuerUrl, Nonce, PkceCodeChallenge,
+    PkceCodeVerifier, ProviderMetadataWithLogout, RedirectUrl, Scope, StandardErrorResponse,
+    StandardTokenResponse, TokenResponse,
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::RwLock;
 use url::Url;
 
+use super::transport::Transport;
+use crate::causes::causes;
+
 /// How far the issuer's clock and ours may differ.
 const CLOCK_SKEW: Duration = Duration::from_secs(60);
-/// How long an issuer may take to answer.
-const TIMEOUT: Duration = Duration::from_secs(10);
-/// The longest answer that is read: key sets and tokens are a few kilobytes.
-const LONGEST_ANSWER: usize = 1024 * 1024;
 /// What a token may be signed with. Signatures by a shared secret, and none at all, are refused whatever the issuer lists.
 const ALGORITHMS: [CoreJwsSigningAlgorithm; 9] = [
     CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
@@ -133,7 +131,7 @@ type OidcClient = Client<
 pub(crate) struct Issuer {
     pub(crate) config: IssuerConfig,
     redirect: RedirectUrl,
-    http: Http,
+    http: Transport,
     /// Discovered when it is first needed, and again when a token is signed with a key that is not known.
     discovered: RwLock<Option<ProviderMetadataWithLogout>>,
 }
@@ -149,14 +147,11 @@ impl std::fmt::Debug for Issuer {
 
 impl Issuer {
     pub(crate) fn new(config: IssuerConfig, redirect: RedirectUrl) -> Result<Issuer, IssuerError> {
-        // A redirect would let an issuer send our client to addresses inside the network.
-        let http =
-            reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(TIMEOUT).build();
-        let http = http.map_err(|error| IssuerError::Unreachable {
+        let http = Transport::new().map_err(|error| IssuerError::Unreachable {
             issuer: config.name.clone(),
             why: error.to_string(),
         })?;
-        Ok(Issuer { config, redirect, http: Http(http), discovered: RwLock::default() })
+        Ok(Issuer { config, redirect, http, discovered: RwLock::default() })
     }
 
     /// Reads the discovery document and the keys.
@@ -297,49 +292,6 @@ impl Issuer {
     }
 }
 
-/// The way to an issuer, for the library, which brings none that we share.
-struct Http(reqwest::Client);
-
-impl Http {
-    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let (parts, body) = request.into_parts();
-        let url = parts.uri.to_string();
-        let mut answer = self.0.request(parts.method, url).headers(parts.headers).body(body).send().await?;
-        let mut response = http::Response::builder().status(answer.status());
-        for (name, value) in answer.headers() {
-            response = response.header(name, value);
-        }
-        let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await? {
-            body.extend_from_slice(&chunk);
-            if body.len() > LONGEST_ANSWER {
-                return Err(HttpError::TooLong);
-            }
-        }
-        Ok(response.body(body)?)
-    }
-}
-
-impl<'c> AsyncHttpClient<'c> for Http {
-    type Error = HttpError;
-    type Future = BoxFuture<'c, Result<HttpResponse, HttpError>>;
-
-    fn call(&'c self, request: HttpRequest) -> Self::Future {
-        Box::pin(self.send(request))
-    }
-}
-
-/// What the transport to an issuer does wrong.
-#[derive(Debug, thiserror::Error)]
-enum HttpError {
-    #[error(transparent)]
-    Transport(#[from] reqwest::Error),
-    #[error(transparent)]
-    Malformed(#[from] http::Error),
-    #[error("the answer is longer than {LONGEST_ANSWER} bytes")]
-    TooLong,
-}
-
 #[derive(Debug, PartialEq, Eq)]
 enum Groups {
     TooMany,
@@ -361,17 +313,6 @@ fn groups(claims: &serde_json::Map<String, serde_json::Value>, claim: &str) -> R
         }
         None => Ok(Vec::new()),
     }
-}
-
-/// The error with all that caused it, in one line.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }
 
 fn encoded(text: &str) -> String {

@@ -20,7 +20,7 @@ use url::Url;
 
 use super::gate::{Address, Who};
 use super::issuer::{Attempt, Identity, IssuerError};
-use super::{Auth, cookie};
+use super::{Auth, cookie, device};
 use crate::http::api;
 
 /// How long somebody may take at the issuer's sign-in page.
@@ -41,6 +41,7 @@ pub(crate) fn router<S: Clone + Send + Sync + 'static>(auth: Arc<Auth>) -> Route
         .route("/api/auth/login", get(login))
         .route(super::CALLBACK_PATH, get(callback))
         .route("/api/auth/logout", post(logout))
+        .merge(device::router())
         .layer(middleware::from_fn_with_state(limiter, limit))
         .with_state(auth)
 }

@@ -1,12 +1,14 @@
-//! `tollgate audit`: the audit log of the configured database.
+//! `tollgate audit`: the audit log of the configured database, or of a server.
 
 use std::process::ExitCode;
 
+use app::api;
+use app::api::services::audit_filter;
 use clap::Args;
 use store::Store;
 
 use super::CommandError;
-use crate::config::Config;
+use super::place::Place;
 use crate::output::{Output, print};
 use crate::rows;
 
@@ -32,19 +34,18 @@ pub(crate) struct Audit {
 }
 
 impl Audit {
-    pub(crate) async fn run(self, config: Config) -> Result<ExitCode, CommandError> {
-        let filter = app::api::services::audit_filter(
-            &self.text,
-            &self.action,
-            &self.account,
-            &self.instance,
-            0,
-            self.limit,
-        )
-        .map_err(|error| CommandError::usage(error.to_string()))?;
-        let store = Store::connect(&config.database_url).await?;
-        let entries = store.audit(&filter).await?;
-        print(self.output, &rows::AUDIT, entries.iter().map(rows::audit_entry), &entries)?;
+    pub(super) async fn run(self, place: Place) -> Result<ExitCode, CommandError> {
+        let Audit { text, action, account, instance: instance_id, limit, output } = self;
+        let before_seq = 0;
+        let filter = audit_filter(&text, &action, &account, &instance_id, before_seq, limit);
+        let filter = filter.map_err(|error| CommandError::usage(error.to_string()))?;
+        let entries = match place {
+            Place::Here(config) => Store::connect(&config.database_url).await?.audit(&filter).await?,
+            Place::Server(client) => {
+                client.call(api::ListAudit { text, action, account, instance_id, before_seq, limit }).await?
+            }
+        };
+        print(output, &rows::AUDIT, entries.iter().map(rows::audit_entry), &entries)?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -19,7 +19,8 @@ pub(super) async fn open(config: &Config) -> Result<Arc<Fleet>, CommandError> {
 pub(super) async fn open_for_changes(config: &Config) -> Result<Arc<Fleet>, CommandError> {
     if config.auth.is_some() {
         return Err(CommandError::refused(
-            "This configuration has people sign in: make changes in the console, where their roles are known.",
+            "This configuration has people sign in: make changes in the console, or sign in here too with tollgate login --server, so \
+             that your roles are known.",
         ));
     }
     open(config).await

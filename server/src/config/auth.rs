@@ -4,10 +4,11 @@ use domain::access::{Grant, Resource, Role, Scope};
 use fleet::config::{Account, AccountSelection};
 use jiff::SignedDuration;
 use std::time::Duration;
-use url::{Host, Url};
+use url::Url;
 
 use super::layers::{ConfigError, Layers, Section};
 use crate::auth::{AuthConfig, GroupGrant, IssuerConfig};
+use crate::urls::is_safe;
 
 /// What a token has to carry: who it is about, and for people a name.
 const DEFAULT_SCOPES: [&str; 2] = ["profile", "email"];
@@ -76,17 +77,6 @@ fn own_url(layers: &Layers, text: &str) -> Result<Url, ConfigError> {
         return Err(wrong("has a path, and the console is served at the root of its name"));
     }
     Ok(url)
-}
-
-/// Whether nobody in between can read what goes over the address.
-fn is_safe(url: &Url) -> bool {
-    let loopback = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    };
-    url.scheme() == "https" || (url.scheme() == "http" && loopback)
 }
 
 fn issuer(layers: &Layers, section: &Section<'_>) -> Result<IssuerConfig, ConfigError> {

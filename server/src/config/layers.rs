@@ -15,6 +15,8 @@ use jiff::SignedDuration;
 const DEFAULT_FILE: &str = "tollgate.toml";
 /// Tables that hold more than single values, and are read as a whole.
 const TABLES: [&str; 5] = ["accounts", "grants", "issuers", "organization", "webhooks"];
+/// Variables of commands that work at a server.
+const COMMAND_VARIABLES: [&str; 2] = ["TOLLGATE_SERVER", "TOLLGATE_TOKEN"];
 /// Variables of this prefix are for tests and tools and are not configuration.
 const FOREIGN_VARIABLES: [&str; 2] = ["TOLLGATE_TEST_", "TOLLGATE_CACHE_DIR"];
 
@@ -89,6 +91,7 @@ impl Layers {
         let variables: Vec<_> = variables.filter(|(name, _)| name.starts_with("TOLLGATE_")).collect();
         for (name, _) in &variables {
             let known = KEYS.iter().any(|key| key.variable == name)
+                || COMMAND_VARIABLES.contains(&name.as_str())
                 || FOREIGN_VARIABLES.iter().any(|prefix| name.starts_with(prefix));
             // Secrets may be kept in variables of any name, which the file then names.
             if !known && !name.starts_with("TOLLGATE_SECRET_") {

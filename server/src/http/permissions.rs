@@ -16,7 +16,7 @@ use leptos::server_fn::{Protocol, ServerFn};
 
 use super::Services;
 use super::api::error;
-use crate::auth::Who;
+use crate::auth::{self, Who};
 
 /// What somebody needs to be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub(super) static TABLE: LazyLock<BTreeMap<&'static str, Row>> = LazyLock::new(|
     table.function::<api::ListTokens>(Needs::SignIn);
     table.function::<api::MakeToken>(Needs::SignIn);
     table.function::<api::RevokeToken>(Needs::SignIn);
+    table.function::<api::ShowDevice>(Needs::SignIn);
+    table.function::<api::DecideDevice>(Needs::SignIn);
     table.function::<api::ListInstances>(VIEW);
     table.function::<api::QueryVocabulary>(VIEW);
     table.function::<api::Overview>(VIEW);
@@ -72,6 +74,9 @@ pub(super) static TABLE: LazyLock<BTreeMap<&'static str, Row>> = LazyLock::new(|
     table.route(Method::GET, "/api/auth/login", Needs::Nothing);
     table.route(Method::GET, "/api/auth/callback", Needs::Nothing);
     table.route(Method::POST, "/api/auth/logout", Needs::Nothing);
+    table.route(Method::POST, auth::AUTHORIZATION_PATH, Needs::Nothing);
+    table.route(Method::POST, auth::TOKEN_PATH, Needs::Nothing);
+    table.route(Method::POST, auth::REVOCATION_PATH, Needs::Nothing);
     table.0
 });
 

@@ -156,8 +156,13 @@ fn command(file: &std::path::Path, directory: &std::path::Path) -> Command {
     let database: PathBuf = directory.join("tollgate.db");
     let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
     command.arg("--config").arg(file).arg("--database-url").arg(format!("sqlite://{}", database.display()));
-    command.current_dir(directory).stdin(Stdio::null());
+    at_home_in(&mut command, directory);
     command
+}
+
+/// Runs a command in a directory that it takes for its user's home, with nothing of the caller's own in its way.
+pub(crate) fn at_home_in(command: &mut Command, directory: &std::path::Path) {
+    command.current_dir(directory).env("HOME", directory).env_remove("XDG_CONFIG_HOME").stdin(Stdio::null());
 }
 
 fn configuration(endpoint_url: &str, more: &str) -> String {

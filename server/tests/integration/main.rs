@@ -7,6 +7,8 @@ mod common;
 mod api;
 /// The command line: exit codes, messages, output.
 mod command_line;
+/// Programs that are let in, and the command line at a server.
+mod device;
 /// Bad input to every server function.
 mod fuzz;
 /// Files, headers, statuses and checks.

@@ -14,8 +14,8 @@ use crate::issuer::{CLIENT_ID, FakeIssuer, Key, part};
 const SANDBOX: &str = "222222222222";
 
 /// A console at which people sign in.
-struct Guarded {
-    console: Console,
+pub(crate) struct Guarded {
+    pub(crate) console: Console,
     issuer: FakeIssuer,
     key: Key,
     // Ends after the console.
@@ -30,7 +30,7 @@ struct OnTheWay {
 }
 
 impl Guarded {
-    async fn start() -> Guarded {
+    pub(crate) async fn start() -> Guarded {
         let emulator = Emulator::start("dev");
         let key = Key::new("one");
         let issuer = FakeIssuer::start(&key).await;
@@ -70,7 +70,7 @@ impl Guarded {
     }
 
     /// Signs in as a member of `groups` and answers the session's cookie.
-    async fn sign_in(&self, groups: &[&str]) -> String {
+    pub(crate) async fn sign_in(&self, groups: &[&str]) -> String {
         let way = self.set_out("/fleet").await;
         self.issuer.answer(self.key.sign(&self.issuer.claims(&way.nonce, groups)));
         let answer = self.come_back(&way.state, &way.cookie).await;
@@ -78,7 +78,13 @@ impl Guarded {
         cookie(&answer, "__Host-tollgate-session").expect("a session")
     }
 
-    async fn ask(&self, method: &str, path: &str, cookie: &str, body: Option<Value>) -> reqwest::Response {
+    pub(crate) async fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        cookie: &str,
+        body: Option<Value>,
+    ) -> reqwest::Response {
         let method = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");
         let mut request = self.console.client.request(method, format!("{}{path}", self.console.url));
         if !cookie.is_empty() {
@@ -90,13 +96,13 @@ impl Guarded {
         request.send().await.expect("the console answers")
     }
 
-    async fn json(&self, path: &str, cookie: &str) -> Value {
+    pub(crate) async fn json(&self, path: &str, cookie: &str) -> Value {
         let answer = self.ask("GET", path, cookie, None).await;
         assert!(answer.status().is_success(), "{path}: {}", answer.status());
         answer.json().await.expect("JSON")
     }
 
-    async fn status(&self, path: &str, cookie: &str) -> u16 {
+    pub(crate) async fn status(&self, path: &str, cookie: &str) -> u16 {
         self.ask("GET", path, cookie, None).await.status().as_u16()
     }
 }

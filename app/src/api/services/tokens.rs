@@ -45,7 +45,7 @@ impl Services {
             });
         }
         let (own, caller, now) = (self.session()?, self.caller()?, Timestamp::now());
-        let secret = format!("{PREFIX}{}", secret::new());
+        let secret = personal_token();
         let token = NewToken {
             token_hash: secret::hash(&secret),
             issuer: own.issuer.clone(),
@@ -78,11 +78,17 @@ impl Services {
     }
 
     /// The caller's own session: a token makes no tokens, and a local operator needs none.
-    fn session(&self) -> Result<&SignedIn, ApiError> {
+    pub(super) fn session(&self) -> Result<&SignedIn, ApiError> {
         self.caller()?.signed_in.as_ref().ok_or_else(|| ApiError::Forbidden {
-            message: "Tokens are made and taken back by people who have signed in.".into(),
+            message: "Tokens are made and taken back, and programs let in, by people who have signed in."
+                .into(),
         })
     }
+}
+
+/// A new token, as its owner keeps it.
+pub fn personal_token() -> String {
+    format!("{PREFIX}{}", secret::new())
 }
 
 fn row(token: StoredToken) -> TokenRow {

@@ -3,6 +3,7 @@
 mod audit;
 mod changes;
 mod database;
+mod devices;
 mod events;
 mod history;
 mod leases;

@@ -3,11 +3,14 @@
 use domain::audit::{AuditAction, AuditFilter};
 use jiff::SignedDuration;
 use store::{
-    HistoryEntry, HistoryKind, NewDelivery, NewSession, NewToken, Pruned, Retention, VanishedInstance,
+    HistoryEntry, HistoryKind, NewDelivery, NewDeviceLogin, NewSession, NewToken, Pruned, Retention,
+    VanishedInstance,
 };
 
 use crate::database::Database;
-use crate::sample::{TTL, at, audit_entry, instance, key, new_session, new_token, source, start};
+use crate::sample::{
+    TTL, at, audit_entry, instance, key, new_device_login, new_session, new_token, source, start,
+};
 
 crate::on_both_databases!(
     what_is_too_old_is_deleted,
@@ -78,11 +81,13 @@ async fn what_has_expired_is_deleted(database: &Database) {
         let session = NewSession { expires_at: at(seconds), ..new_session(&name, "ada") };
         store.create_session(&session).await.expect("it begins");
         store.put_login(&name, "{}", at(seconds)).await.expect("it is kept");
+        let device = NewDeviceLogin { expires_at: at(seconds), ..new_device_login(&name, &name) };
+        assert!(store.put_device_login(&device).await.expect("it waits"));
         let token = NewToken { expires_at: at(seconds), ..new_token(&name, "ada") };
         store.create_token(&token).await.expect("it is made");
     }
     let pruned = store.prune(at(120), &retention(None)).await.expect("it prunes");
-    assert_eq!(pruned, Pruned { sessions: 2, logins: 2, tokens: 2, ..Pruned::default() });
+    assert_eq!(pruned, Pruned { sessions: 2, logins: 2, device_logins: 2, tokens: 2, ..Pruned::default() });
     // What is left is what is still valid.
     let session = store.session("121", at(120), SignedDuration::MAX).await.expect("it is read");
     assert_eq!(session.expect("it is valid").expires_at, at(121));

@@ -5,7 +5,7 @@ use domain::change::{Difference, Purpose, Request};
 use domain::instance::{HttpTokens, Instance, InstanceKey, MetadataOptions, SourceKey};
 use domain::testing;
 use jiff::{SignedDuration, Timestamp};
-use store::{NewChange, NewSession, NewToken};
+use store::{NewChange, NewDeviceLogin, NewSession, NewToken};
 
 pub(crate) const TTL: SignedDuration = SignedDuration::from_secs(60);
 
@@ -87,6 +87,18 @@ pub(crate) fn new_session(token_hash: &str, subject: &str) -> NewSession {
         user_agent: "Browser/1.0 (\0)".into(),
         created_at: start(),
         expires_at: at(3_600),
+    }
+}
+
+/// A program that waits from the start for ten minutes.
+pub(crate) fn new_device_login(device_hash: &str, user_code: &str) -> NewDeviceLogin {
+    NewDeviceLogin {
+        device_hash: device_hash.into(),
+        user_code: user_code.into(),
+        client: "tollgate on ada\u{2019}s laptop".into(),
+        address: "203.0.113.7".into(),
+        created_at: start(),
+        expires_at: at(600),
     }
 }
 
