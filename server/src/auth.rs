@@ -1,16 +1,19 @@
 //! Who is asking: sign-in at an OpenID Connect issuer, sessions in the store, and what a caller may do here.
 
+mod claims;
 mod cookie;
 mod device;
 mod gate;
 mod issuer;
 mod routes;
 pub(crate) mod transport;
+mod workflow;
 
 use std::sync::Arc;
 
 use app::api::services::{Caller, SignedIn, secret};
 use domain::access::{Access, Grant};
+use domain::audit::{AuditAction, NewAuditEntry};
 use fleet::Fleet;
 use jiff::{SignedDuration, Timestamp};
 use openidconnect::RedirectUrl;
@@ -20,6 +23,10 @@ use url::Url;
 pub(crate) use self::gate::{Gate, Way, Who, authenticate};
 pub(crate) use self::issuer::{Issuer, IssuerConfig, IssuerError};
 pub(crate) use self::routes::router;
+pub(crate) use self::workflow::{GITHUB, TrustedWorkflow};
+
+use self::transport::Transport;
+use self::workflow::Workflows;
 
 /// Where an issuer sends the browser back to.
 const CALLBACK_PATH: &str = "/api/auth/callback";
@@ -38,6 +45,8 @@ pub(crate) struct AuthConfig {
     pub(crate) public_url: Url,
     pub(crate) issuers: Vec<IssuerConfig>,
     pub(crate) grants: Vec<GroupGrant>,
+    /// The runs of continuous integration that may report.
+    pub(crate) workflows: Vec<TrustedWorkflow>,
     /// A session that is not used for this long ends.
     pub(crate) session_idle: SignedDuration,
     /// A session ends after this long, used or not.
@@ -64,6 +73,8 @@ impl std::fmt::Debug for AuthConfig {
 pub(crate) struct Auth {
     config: AuthConfig,
     issuers: Vec<Issuer>,
+    workflows: Workflows,
+    transport: Transport,
     fleet: Arc<Fleet>,
 }
 
@@ -74,7 +85,13 @@ impl Auth {
         let redirect = RedirectUrl::from_url(redirect);
         let issuers: Result<Vec<Issuer>, IssuerError> =
             config.issuers.iter().map(|issuer| Issuer::new(issuer.clone(), redirect.clone())).collect();
-        Ok(Auth { issuers: issuers.map_err(|error| error.to_string())?, config, fleet })
+        Ok(Auth {
+            issuers: issuers.map_err(|error| error.to_string())?,
+            workflows: Workflows::new(&config.workflows),
+            transport: Transport::new().map_err(|error| error.to_string())?,
+            config,
+            fleet,
+        })
     }
 
     /// Asks every issuer for its discovery document.
@@ -85,7 +102,7 @@ impl Auth {
         for issuer in &self.issuers {
             issuer.discover().await?;
         }
-        Ok(())
+        self.workflows.check(&self.transport).await
     }
 
     pub(crate) fn issuer_names(&self) -> Vec<String> {
@@ -124,6 +141,37 @@ impl Auth {
             store.touch_token(&token.id, now).await?;
         }
         Ok(Some(token))
+    }
+
+    /// Who a program says it is by a token: somebody's personal one, or the one of a run of continuous integration.
+    async fn program(&self, token: &str, address: String) -> Result<Option<Caller>, StoreError> {
+        if let Some(token) = self.token(token).await? {
+            return Ok(Some(self.owner_of(token, address)));
+        }
+        let run = match self.workflows.run(&self.transport, token).await {
+            Ok(Some(run)) => run,
+            Ok(None) => return Ok(None),
+            Err(error) => {
+                tracing::warn!(%error, "the token of a run is not accepted");
+                return Ok(None);
+            }
+        };
+        let actor = run.name();
+        if run.access.grants.is_empty() {
+            // It proved what it is, so that this is somebody's mistake rather than a stranger's try.
+            let entry = NewAuditEntry {
+                actor,
+                address,
+                detail: format!(
+                    "No rule of [[workflows]] speaks of it: environment {:?}.",
+                    run.claims.environment
+                ),
+                ..NewAuditEntry::of(AuditAction::SignInFailed, Timestamp::now())
+            };
+            self.fleet.store().append_audit(&entry).await?;
+            return Ok(None);
+        }
+        Ok(Some(Caller { actor, address, access: run.access, limit: None, signed_in: None }))
     }
 
     fn owner_of(&self, token: StoredToken, address: String) -> Caller {

@@ -67,6 +67,10 @@ impl Client {
         Ok(Client { http, server, token })
     }
 
+    pub(crate) fn server_name(&self) -> String {
+        name(&self.server)
+    }
+
     /// Calls a server function with its arguments.
     pub(crate) async fn call<F>(&self, function: F) -> Result<F::Output, ClientError>
     where

@@ -8,6 +8,7 @@ mod local;
 mod login;
 mod place;
 mod serve;
+mod whoami;
 
 use std::process::ExitCode;
 
@@ -18,6 +19,7 @@ pub(crate) use self::place::PlaceFlags;
 use crate::client::ClientError;
 use crate::config::{Config, ConfigError, Flags};
 use crate::credentials::CredentialsError;
+use crate::run_token::RunTokenError;
 
 /// The version, with the commit where the build knows it.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -38,6 +40,8 @@ pub(crate) enum Command {
     Login(login::Login),
     /// Forget the server and take the token back
     Logout(login::Logout),
+    /// Show who you are, where commands work and what you may do there
+    Whoami(whoami::Whoami),
     /// Ask a running server whether it is ready; for containers
     Healthcheck(healthcheck::Healthcheck),
 }
@@ -49,6 +53,7 @@ impl Command {
             Command::Serve(_) => true,
             Command::Fleet(_)
             | Command::Audit(_)
+            | Command::Whoami(_)
             | Command::Login(_)
             | Command::Logout(_)
             | Command::Healthcheck(_) => false,
@@ -62,8 +67,9 @@ impl Command {
                 serve.run(Config::read(flags)?).await
             }
             Command::Healthcheck(healthcheck) => healthcheck.run(Config::read(flags)?).await,
-            Command::Fleet(fleet) => fleet.run(place.place(flags)?).await,
-            Command::Audit(audit) => audit.run(place.place(flags)?).await,
+            Command::Fleet(fleet) => fleet.run(place.place(flags).await?).await,
+            Command::Audit(audit) => audit.run(place.place(flags).await?).await,
+            Command::Whoami(whoami) => whoami.run(place.place(flags).await?).await,
             Command::Login(login) => login.run(&place).await,
             Command::Logout(logout) => logout.run(&place).await,
         }
@@ -121,6 +127,12 @@ impl From<ConfigError> for CommandError {
 
 impl From<CredentialsError> for CommandError {
     fn from(error: CredentialsError) -> CommandError {
+        CommandError::failed(error.to_string())
+    }
+}
+
+impl From<RunTokenError> for CommandError {
+    fn from(error: RunTokenError) -> CommandError {
         CommandError::failed(error.to_string())
     }
 }

@@ -9,6 +9,7 @@ mod credentials;
 mod http;
 mod output;
 mod rows;
+mod run_token;
 mod urls;
 mod webhook;
 

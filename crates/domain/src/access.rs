@@ -4,12 +4,14 @@
 mod scope;
 #[cfg(test)]
 mod tests;
+mod workflow;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::scope::{Resource, Scope};
+pub use self::workflow::{WorkflowClaims, WorkflowRule, of_workflow};
 
 /// What somebody is in this installation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -23,6 +25,8 @@ pub enum Role {
     Releaser,
     /// Approves what others ask for.
     Approver,
+    /// Tells what continuous integration did; sees nothing.
+    Reporter,
     /// Does all of it; without limits also manages sessions, tokens and settings.
     Administrator,
 }
@@ -39,6 +43,8 @@ pub enum Permission {
     Release,
     /// Approving what somebody else asked for.
     Approve,
+    /// Telling what continuous integration did.
+    Report,
     /// Settings, and other people's sessions and tokens.
     Administer,
 }
@@ -77,8 +83,8 @@ pub enum Denied {
 }
 
 impl Role {
-    pub const ALL: [Role; 5] =
-        [Role::Viewer, Role::Operator, Role::Releaser, Role::Approver, Role::Administrator];
+    pub const ALL: [Role; 6] =
+        [Role::Viewer, Role::Operator, Role::Releaser, Role::Approver, Role::Reporter, Role::Administrator];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -86,6 +92,7 @@ impl Role {
             Role::Operator => "operator",
             Role::Releaser => "releaser",
             Role::Approver => "approver",
+            Role::Reporter => "reporter",
             Role::Administrator => "administrator",
         }
     }
@@ -94,28 +101,35 @@ impl Role {
         Role::ALL.into_iter().find(|role| role.as_str() == text)
     }
 
-    /// The table. Each role also views what it works on.
+    /// The table. Each role of people also views what it works on.
     pub const fn permits(self, permission: Permission) -> bool {
         match (self, permission) {
-            (_, Permission::View)
-            | (Role::Administrator, _)
+            (Role::Administrator, _)
+            | (Role::Viewer | Role::Operator | Role::Releaser | Role::Approver, Permission::View)
             | (Role::Operator, Permission::Change)
             | (Role::Releaser, Permission::Release)
-            | (Role::Approver, Permission::Approve) => true,
+            | (Role::Approver, Permission::Approve)
+            | (Role::Reporter, Permission::Report) => true,
             (
-                Role::Viewer | Role::Operator | Role::Releaser | Role::Approver,
-                Permission::Change | Permission::Release | Permission::Approve | Permission::Administer,
+                Role::Viewer | Role::Operator | Role::Releaser | Role::Approver | Role::Reporter,
+                Permission::View
+                | Permission::Change
+                | Permission::Release
+                | Permission::Approve
+                | Permission::Report
+                | Permission::Administer,
             ) => false,
         }
     }
 }
 
 impl Permission {
-    pub const ALL: [Permission; 5] = [
+    pub const ALL: [Permission; 6] = [
         Permission::View,
         Permission::Change,
         Permission::Release,
         Permission::Approve,
+        Permission::Report,
         Permission::Administer,
     ];
 
@@ -125,6 +139,7 @@ impl Permission {
             Permission::Change => "change",
             Permission::Release => "release",
             Permission::Approve => "approve",
+            Permission::Report => "report",
             Permission::Administer => "administer",
         }
     }

@@ -63,7 +63,7 @@ async fn signed_in(
     let address = address.to_string();
     // A program says who it is by itself; its request carries no cookie that another page could have it send.
     let caller = match bearer(headers) {
-        Some(secret) => auth.token(secret).await.map(|token| Some(auth.owner_of(token?, address))),
+        Some(token) => auth.program(token, address).await,
         None => match cookie::read(headers, cookie::SESSION) {
             Some(secret) => auth.session(&secret).await.map(|session| Some(auth.caller(session?, address))),
             None => Ok(None),

@@ -1,39 +1,23 @@
 //! One OpenID Connect issuer: its discovery document and keys, the way to its sign-in page, and what its answer proves.
 
-use std::time::Duration;
-
 use openidconnect::core::{
     CoreAuthDisplay, CoreAuthPrompt, CoreAuthenticationFlow, CoreErrorResponseType, CoreGenderClaim,
     CoreJsonWebKey, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm, CoreRevocableToken,
     CoreRevocationErrorResponse, CoreTokenIntrospectionResponse, CoreTokenType,
 };
 use openidconnect::{
-    AdditionalClaims, AuthorizationCode, Client, ClientId, ClientSecret, CsrfToken, EmptyExtraTokenFields,
-    EndpointMaybeSet, EndpointNotSet, EndpointSet, IdTokenFields, IssuerUrl, Nonce, PkceCodeChallenge,
-    PkceCodeVerifier, ProviderMetadataWithLogout, RedirectUrl, Scope, StandardErrorResponse,
-    StandardTokenResponse, TokenResponse,
+    AuthorizationCode, Client, ClientId, ClientSecret, CsrfToken, EmptyExtraTokenFields, EndpointMaybeSet,
+    EndpointNotSet, EndpointSet, IdTokenFields, IssuerUrl, Nonce, PkceCodeChallenge, PkceCodeVerifier,
+    ProviderMetadataWithLogout, RedirectUrl, Scope, StandardErrorResponse, StandardTokenResponse,
+    TokenResponse,
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::RwLock;
 use url::Url;
 
+use super::claims::{OtherClaims, SignedToken, careful};
 use super::transport::Transport;
 use crate::causes::causes;
-
-/// How far the issuer's clock and ours may differ.
-const CLOCK_SKEW: Duration = Duration::from_secs(60);
-/// What a token may be signed with. Signatures by a shared secret, and none at all, are refused whatever the issuer lists.
-const ALGORITHMS: [CoreJwsSigningAlgorithm; 9] = [
-    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
-    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha384,
-    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha512,
-    CoreJwsSigningAlgorithm::RsaSsaPssSha256,
-    CoreJwsSigningAlgorithm::RsaSsaPssSha384,
-    CoreJwsSigningAlgorithm::RsaSsaPssSha512,
-    CoreJwsSigningAlgorithm::EcdsaP256Sha256,
-    CoreJwsSigningAlgorithm::EcdsaP384Sha384,
-    CoreJwsSigningAlgorithm::EdDsa,
-];
 
 /// An issuer as the configuration names it.
 #[derive(Clone, PartialEq, Eq)]
@@ -90,15 +74,6 @@ pub(crate) enum IssuerError {
     )]
     TooManyGroups { issuer: String },
 }
-
-/// All claims of an ID token beside the standard ones: groups may be in any of them.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct OtherClaims {
-    #[serde(flatten)]
-    claims: serde_json::Map<String, serde_json::Value>,
-}
-
-impl AdditionalClaims for OtherClaims {}
 
 type TokenFields = IdTokenFields<
     OtherClaims,
@@ -250,26 +225,11 @@ impl Issuer {
     fn identity(
         &self,
         client: &OidcClient,
-        token: &openidconnect::IdToken<
-            OtherClaims,
-            CoreGenderClaim,
-            CoreJweContentEncryptionAlgorithm,
-            CoreJwsSigningAlgorithm,
-        >,
+        token: &SignedToken,
         nonce: &Nonce,
     ) -> Result<Identity, IssuerError> {
         let invalid = |why: String| IssuerError::Invalid { issuer: self.config.name.clone(), why };
-        let verifier = client
-            .id_token_verifier()
-            .set_allowed_algs(ALGORITHMS)
-            .set_time_fn(|| chrono::Utc::now() - CLOCK_SKEW)
-            .set_issue_time_verifier_fn(|issued| {
-                if issued > chrono::Utc::now() + CLOCK_SKEW {
-                    Err("it was issued in the future".to_owned())
-                } else {
-                    Ok(())
-                }
-            });
+        let verifier = careful(client.id_token_verifier());
         let claims = token.claims(&verifier, nonce).map_err(|error| invalid(causes(&error)))?;
         let subject = claims.subject().to_string();
         let name = claims

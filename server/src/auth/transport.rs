@@ -19,6 +19,19 @@ impl Transport {
         builder.build().map(Transport)
     }
 
+    /// The JSON at an address.
+    pub(super) async fn get_json<T: serde::de::DeserializeOwned>(
+        &self,
+        url: &str,
+    ) -> Result<T, TransportError> {
+        let request = http::Request::get(url).body(Vec::new())?;
+        let answer = self.send(request).await?;
+        if !answer.status().is_success() {
+            return Err(TransportError::Status(answer.status()));
+        }
+        Ok(serde_json::from_slice(answer.body())?)
+    }
+
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, TransportError> {
         let (parts, body) = request.into_parts();
         let url = parts.uri.to_string();
@@ -54,6 +67,10 @@ pub(crate) enum TransportError {
     Http(#[from] reqwest::Error),
     #[error(transparent)]
     Malformed(#[from] http::Error),
+    #[error("{0}")]
+    Status(http::StatusCode),
+    #[error("the answer is not what was expected: {0}")]
+    Unexpected(#[from] serde_json::Error),
     #[error("the answer is longer than {LONGEST_ANSWER} bytes")]
     TooLong,
 }

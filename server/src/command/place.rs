@@ -6,7 +6,8 @@ use url::Url;
 use super::CommandError;
 use crate::client::{self, Client};
 use crate::config::{Config, Flags};
-use crate::credentials::Credentials;
+use crate::credentials::{Credentials, CredentialsError};
+use crate::run_token::run_token;
 
 /// Where a command works.
 pub(crate) enum Place {
@@ -28,7 +29,7 @@ pub(crate) struct PlaceFlags {
 
 impl PlaceFlags {
     /// Where to work. `flags` are those of the configuration, which a server has of its own.
-    pub(super) fn place(&self, flags: Flags) -> Result<Place, CommandError> {
+    pub(super) async fn place(&self, flags: Flags) -> Result<Place, CommandError> {
         if self.local {
             return Ok(Place::Here(Box::new(Config::read(flags)?)));
         }
@@ -38,7 +39,7 @@ impl PlaceFlags {
         let Some(server) = named.map(str::to_owned).or(kept) else {
             // Credentials that cannot be read may name a server: working elsewhere would be a surprise.
             return match credentials {
-                Err(error @ crate::credentials::CredentialsError::Unreadable { .. }) => Err(error.into()),
+                Err(error @ CredentialsError::Unreadable { .. }) => Err(error.into()),
                 _ => Ok(Place::Here(Box::new(Config::read(flags)?))),
             };
         };
@@ -50,9 +51,11 @@ impl PlaceFlags {
                 client::name(&server)
             )));
         }
-        let token = match std::env::var("TOLLGATE_TOKEN").ok().filter(|token| !token.is_empty()) {
+        let name = client::name(&server);
+        let kept = credentials.ok().and_then(|kept| kept.token(&name, Timestamp::now()));
+        let token = match variable("TOLLGATE_TOKEN").or(kept) {
             Some(token) => Some(token),
-            None => credentials.ok().and_then(|kept| kept.token(&client::name(&server), Timestamp::now())),
+            None => run_token(&name, variable).await?,
         };
         Ok(Place::Server(Client::new(server, token)?))
     }
@@ -61,6 +64,11 @@ impl PlaceFlags {
     pub(super) fn named(&self) -> Option<&str> {
         self.server.as_deref().filter(|server| !server.is_empty())
     }
+}
+
+/// What a variable is set to; one that is set to nothing is not set.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// The address of a server as somebody typed it.

@@ -1,13 +1,13 @@
 //! The part of the configuration that says who may sign in, and as what.
 
-use domain::access::{Grant, Resource, Role, Scope};
+use domain::access::{Grant, Resource, Role, Scope, WorkflowRule};
 use fleet::config::{Account, AccountSelection};
 use jiff::SignedDuration;
 use std::time::Duration;
 use url::Url;
 
 use super::layers::{ConfigError, Layers, Section};
-use crate::auth::{AuthConfig, GroupGrant, IssuerConfig};
+use crate::auth::{AuthConfig, GITHUB, GroupGrant, IssuerConfig, TrustedWorkflow};
 use crate::urls::is_safe;
 
 /// What a token has to carry: who it is about, and for people a name.
@@ -24,6 +24,9 @@ pub(super) fn auth_config(
     if sections.is_empty() {
         if let Some(grant) = layers.sections("grants")?.first() {
             return Err(grant.error("group", "gives a role, but nobody can sign in: add [[issuers]]"));
+        }
+        if let Some(workflow) = layers.sections("workflows")?.first() {
+            return Err(workflow.error("repository", "may report, but nobody can sign in: add [[issuers]]"));
         }
         return match public_url {
             Some(_) => {
@@ -57,8 +60,13 @@ pub(super) fn auth_config(
         layers.duration("auth.session_idle", Duration::from_secs(300)..=Duration::from_secs(30 * 86_400))?;
     let lifetime = layers
         .duration("auth.session_lifetime", Duration::from_secs(300)..=Duration::from_secs(90 * 86_400))?;
+    let public_url = own_url(layers, &public_url)?;
+    let workflows = layers.sections("workflows")?;
+    let workflows: Result<_, ConfigError> =
+        workflows.iter().map(|section| workflow(section, &public_url)).collect();
     Ok(Some(AuthConfig {
-        public_url: own_url(layers, &public_url)?,
+        workflows: workflows?,
+        public_url,
         issuers,
         grants,
         session_idle: SignedDuration::try_from(idle).unwrap_or(SignedDuration::MAX),
@@ -91,13 +99,7 @@ fn issuer(layers: &Layers, section: &Section<'_>) -> Result<IssuerConfig, Config
         "logout_url",
     ])?;
     let url = section.required("url")?;
-    match Url::parse(&url) {
-        Ok(parsed) if is_safe(&parsed) => {}
-        Ok(_) => {
-            return Err(section.error("url", "is not https: keys and tokens over plain HTTP prove nothing"));
-        }
-        Err(_) => return Err(section.error("url", "is not a URL such as https://login.example.com")),
-    }
+    check_issuer_url(section, "url", &url)?;
     let client_secret = match (section.text("client_secret")?, section.text("client_secret_variable")?) {
         (None, None) => None,
         (Some(secret), None) => Some(secret),
@@ -151,11 +153,7 @@ fn grant(
         ("environments", &scope.environments),
         ("services", &scope.services),
     ] {
-        if let Some(pattern) = patterns.iter().find(|pattern| pattern.trim_end_matches('*').contains('*')) {
-            return Err(
-                section.error(key, &format!("has {pattern:?}, and * stands for any rest at the end only"))
-            );
-        }
+        check_patterns(section, key, patterns)?;
     }
     if let AccountSelection::Listed(known) = accounts
         && let Some(pattern) =
@@ -166,6 +164,72 @@ fn grant(
         );
     }
     Ok(GroupGrant { group: section.required("group")?, issuer, grant: Grant { role, scope } })
+}
+
+/// A rule of `[[workflows]]`.
+fn workflow(section: &Section<'_>, public_url: &Url) -> Result<TrustedWorkflow, ConfigError> {
+    section.only(&[
+        "repository",
+        "repository_id",
+        "refs",
+        "environments",
+        "services",
+        "audience",
+        "issuer",
+    ])?;
+    let issuer = section.text("issuer")?.unwrap_or_else(|| GITHUB.to_owned());
+    check_issuer_url(section, "issuer", &issuer)?;
+    let rule = WorkflowRule {
+        repository: section.required("repository")?,
+        repository_id: section.text("repository_id")?,
+        refs: section.list("refs")?,
+        environments: section.list("environments")?,
+        services: section.list("services")?,
+    };
+    let repository = std::slice::from_ref(&rule.repository);
+    for (key, patterns) in [
+        ("repository", repository),
+        ("refs", &rule.refs),
+        ("environments", &rule.environments),
+        ("services", &rule.services),
+    ] {
+        check_patterns(section, key, patterns)?;
+    }
+    match rule.repository.split_once('/') {
+        Some((owner, name)) if !owner.is_empty() && !owner.contains('*') && !name.is_empty() => {}
+        _ => {
+            return Err(
+                section.error("repository", "is not written owner/name, or owner/* for all of an owner")
+            );
+        }
+    }
+    if rule.refs.is_empty() && rule.environments.is_empty() {
+        return Err(section.error(
+            "refs",
+            "and environments are both empty, so that every branch could report: name refs/heads/main, or * to mean it",
+        ));
+    }
+    let audience = section.text("audience")?;
+    let audience = audience.unwrap_or_else(|| public_url.as_str().trim_end_matches('/').to_owned());
+    Ok(TrustedWorkflow { issuer, audience, rule })
+}
+
+/// Keys that come over plain HTTP prove nothing.
+fn check_issuer_url(section: &Section<'_>, key: &str, url: &str) -> Result<(), ConfigError> {
+    match Url::parse(url) {
+        Ok(parsed) if is_safe(&parsed) => Ok(()),
+        Ok(_) => Err(section.error(key, "is not https: keys and tokens over plain HTTP prove nothing")),
+        Err(_) => Err(section.error(key, "is not a URL such as https://login.example.com")),
+    }
+}
+
+fn check_patterns(section: &Section<'_>, key: &str, patterns: &[String]) -> Result<(), ConfigError> {
+    match patterns.iter().find(|pattern| pattern.trim_end_matches('*').contains('*')) {
+        None => Ok(()),
+        Some(pattern) => {
+            Err(section.error(key, &format!("has {pattern:?}, and * stands for any rest at the end only")))
+        }
+    }
 }
 
 /// Whether the pattern of a grant is the account's id or alias.

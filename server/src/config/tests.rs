@@ -70,7 +70,7 @@ fn each_mistake_about_who_may_sign_in_names_its_place_and_key() {
     insta::assert_snapshot!(message(AUTH), @"tollgate.toml:2: auth.public_url is set, but nobody can sign in: add [[issuers]]");
     insta::assert_snapshot!(message(GRANT), @"tollgate.toml:2: grants.group gives a role, but nobody can sign in: add [[issuers]]");
     insta::assert_snapshot!(message(&[AUTH, ISSUER].concat()), @"tollgate.toml:4: issuers.name signs people in, but no group has a role: add [[grants]]");
-    insta::assert_snapshot!(message(&all.replace("viewer", "root")), @r#"tollgate.toml:9: grants.role is "root", and there is no such role: viewer, operator, releaser, approver, administrator"#);
+    insta::assert_snapshot!(message(&all.replace("viewer", "root")), @r#"tollgate.toml:9: grants.role is "root", and there is no such role: viewer, operator, releaser, approver, reporter, administrator"#);
     insta::assert_snapshot!(message(&all.replace("https://tollgate", "http://tollgate")), @"tollgate.toml:2: auth.public_url is not https: sign-in over plain HTTP can be read by everyone in between");
     insta::assert_snapshot!(message(&all.replace("https://example", "http://example")), @"tollgate.toml:5: issuers.url is not https: keys and tokens over plain HTTP prove nothing");
     insta::assert_snapshot!(message(&format!("{all}issuer = \"Dex\"\n")), @r#"tollgate.toml:10: grants.issuer is "Dex", and no issuer has that name"#);
@@ -83,6 +83,29 @@ fn each_mistake_about_who_may_sign_in_names_its_place_and_key() {
     insta::assert_snapshot!(message(&limited("dev")), @r#"tollgate.toml:10: grants.accounts has "dev", which is no account of [[accounts]]"#);
     insta::assert_snapshot!(message(&limited("p*d")), @r#"tollgate.toml:10: grants.accounts has "p*d", and * stands for any rest at the end only"#);
     insta::assert_snapshot!(message("[server]\ntrusted_proxies = [\"ten\"]\n"), @r#"tollgate.toml:2: server.trusted_proxies has "ten", which is no range of addresses such as 10.0.0.0/8"#);
+}
+
+#[test]
+fn each_mistake_about_which_runs_may_report_names_its_place_and_key() {
+    const SIGN_IN: &str = "[auth]\npublic_url = \"https://tollgate.example.com/\"\n\
+        [[issuers]]\nname = \"Okta\"\nurl = \"https://example.okta.com\"\nclient_id = \"c\"\n\
+        [[grants]]\ngroup = \"platform\"\nrole = \"viewer\"\n";
+    let file = |rule: &str| format!("{SIGN_IN}[[workflows]]\n{rule}\n");
+    let good = file("repository = \"acme/shop\"\nrefs = [\"refs/heads/main\"]");
+    let auth = load(&good, &[], &[]).expect("a good file").auth.expect("an issuer");
+    let workflow = &auth.workflows[0];
+    assert_eq!(workflow.audience, "https://tollgate.example.com", "as the command line names the server");
+    assert_eq!(workflow.issuer, "https://token.actions.githubusercontent.com");
+    let message = |rule: &str| load(&file(rule), &[], &[]).expect_err("a mistake");
+    insta::assert_snapshot!(message("refs = [\"*\"]"), @"tollgate.toml:10: workflows.repository is missing");
+    insta::assert_snapshot!(message("repository = \"acme/shop\""), @"tollgate.toml:10: workflows.refs and environments are both empty, so that every branch could report: name refs/heads/main, or * to mean it");
+    insta::assert_snapshot!(message("repository = \"shop\"\nrefs = [\"*\"]"), @"tollgate.toml:11: workflows.repository is not written owner/name, or owner/* for all of an owner");
+    insta::assert_snapshot!(message("repository = \"*/shop\"\nrefs = [\"*\"]"), @r#"tollgate.toml:11: workflows.repository has "*/shop", and * stands for any rest at the end only"#);
+    insta::assert_snapshot!(message("repository = \"*\"\nrefs = [\"*\"]"), @"tollgate.toml:11: workflows.repository is not written owner/name, or owner/* for all of an owner");
+    insta::assert_snapshot!(message("repository = \"acme/shop\"\nref = [\"*\"]"), @"tollgate.toml:12: there is no key workflows.ref; did you mean refs?");
+    insta::assert_snapshot!(message("repository = \"acme/shop\"\nrefs = [\"*\"]\nissuer = \"http://example.com\""), @"tollgate.toml:13: workflows.issuer is not https: keys and tokens over plain HTTP prove nothing");
+    let alone = load("[[workflows]]\nrepository = \"acme/shop\"\nrefs = [\"*\"]\n", &[], &[]);
+    insta::assert_snapshot!(alone.expect_err("a mistake"), @"tollgate.toml:2: workflows.repository may report, but nobody can sign in: add [[issuers]]");
 }
 
 #[test]

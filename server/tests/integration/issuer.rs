@@ -127,6 +127,16 @@ impl FakeIssuer {
         self.asked.lock().expect("forms").last().cloned().unwrap_or_default()
     }
 
+    /// The claims of a good token of a run of continuous integration.
+    pub(crate) fn run_claims(&self) -> Value {
+        let now = jiff::Timestamp::now().as_second();
+        json!({
+            "iss": self.url(), "aud": "https://tollgate.example.com", "sub": "repo:acme/shop:ref:refs/heads/main",
+            "repository": "acme/shop", "repository_id": "7", "ref": "refs/heads/main", "run_id": "42",
+            "iat": now, "nbf": now, "exp": now + 300,
+        })
+    }
+
     /// The claims of a good token.
     pub(crate) fn claims(&self, nonce: &str, groups: &[&str]) -> Value {
         let now = jiff::Timestamp::now().as_second();

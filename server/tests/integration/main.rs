@@ -19,3 +19,5 @@ mod issuer;
 mod sign_in;
 /// Signed messages to other systems.
 mod webhook;
+/// Runs of continuous integration, by the tokens that they are given.
+mod workflow;

@@ -31,6 +31,11 @@ struct OnTheWay {
 
 impl Guarded {
     pub(crate) async fn start() -> Guarded {
+        Guarded::start_with("").await
+    }
+
+    /// As [`Guarded::start`], with more in the configuration.
+    pub(crate) async fn start_with(more: &str) -> Guarded {
         let emulator = Emulator::start("dev");
         let key = Key::new("one");
         let issuer = FakeIssuer::start(&key).await;
@@ -42,7 +47,7 @@ impl Guarded {
              {{ group = \"lookers\", role = \"viewer\", accounts = [\"prod\"] }},\n\
              {{ group = \"hands\", role = \"operator\", accounts = [\"prod\"] }},\n\
              {{ group = \"lookers\", role = \"viewer\", accounts = [\"sand*\"], regions = [\"nowhere-1\"] }},\n\
-             {{ group = \"root\", role = \"administrator\" }},\n]\n",
+             {{ group = \"root\", role = \"administrator\" }},\n]\n{more}",
             issuer.url()
         );
         let console = Console::start(&emulator, &more).await;

@@ -67,13 +67,16 @@ impl Scope {
 /// Whether one of the patterns is one of the names. What has no name is reached by no pattern: an empty text in a
 /// configuration must not stand for every account without an alias.
 fn reaches(patterns: &[String], names: &[&str]) -> bool {
-    patterns.is_empty()
-        || patterns.iter().any(|pattern| {
-            names.iter().filter(|name| !name.is_empty()).any(|name| match pattern.strip_suffix('*') {
-                Some(start) => name.starts_with(start),
-                None => name == pattern,
-            })
-        })
+    patterns.is_empty() || patterns.iter().any(|pattern| names.iter().any(|name| matches(pattern, name)))
+}
+
+/// Whether the pattern is the name, or its start where `*` stands for the rest. An empty name is none.
+pub(super) fn matches(pattern: &str, name: &str) -> bool {
+    !name.is_empty()
+        && match pattern.strip_suffix('*') {
+            Some(start) => name.starts_with(start),
+            None => name == pattern,
+        }
 }
 
 /// `account prod in regions eu-*, us-*`: what is in one phrase has to hold at once, phrases joined by `and` add up.

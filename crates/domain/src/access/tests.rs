@@ -34,7 +34,8 @@ fn the_table_is_this_one() {
             "operator: view change",
             "releaser: view release",
             "approver: view approve",
-            "administrator: view change release approve administer",
+            "reporter: report",
+            "administrator: view change release approve report administer",
         ]
     );
 }
