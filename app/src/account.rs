@@ -26,6 +26,9 @@ fn account(info: &SessionInfo) -> AnyView {
     }
     let toasts: Toasts = expect_context();
     let Router { path, .. } = expect_context();
+    let link = |href: &'static str, label: &'static str| {
+        view! { <a href=href aria-current=move || (path.get() == href).then_some("page")>{label}</a> }
+    };
     let roles = if info.roles.is_empty() {
         view! { <li>"no role"</li> }.into_any()
     } else {
@@ -34,7 +37,8 @@ fn account(info: &SessionInfo) -> AnyView {
     view! {
         {name}
         <ul class="roles" aria-label="Your roles">{roles}</ul>
-        <a href=paths::SESSIONS aria-current=move || (path.get() == paths::SESSIONS).then_some("page")>"Sessions"</a>
+        {link(paths::SESSIONS, "Sessions")}
+        {link(paths::TOKENS, "Tokens")}
         <button type="button" class="btn small" on:click=move |_| sign_out(toasts)>"Sign out"</button>
     }
     .into_any()

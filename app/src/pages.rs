@@ -11,6 +11,7 @@ mod policy;
 mod sessions;
 mod sign_in;
 mod summary;
+mod tokens;
 
 pub(crate) use accounts::Accounts;
 pub(crate) use audit::Audit;
@@ -22,3 +23,4 @@ pub(crate) use overview::Overview;
 pub(crate) use policy::Policy;
 pub(crate) use sessions::Sessions;
 pub(crate) use sign_in::{SignIn, SignedIn, issuers};
+pub(crate) use tokens::Tokens;

@@ -12,6 +12,7 @@ pub const POLICY: &str = "/policy";
 pub const AUDIT: &str = "/audit";
 pub const SESSIONS: &str = "/sessions";
 pub const DEVICE: &str = "/device";
+pub const TOKENS: &str = "/tokens";
 pub const SIGN_IN: &str = "/sign-in";
 /// Where a sign-in ends that was begun in a second tab, for a page that waits in the first.
 pub const SIGNED_IN: &str = "/signed-in";
@@ -30,6 +31,7 @@ pub enum Page {
     Audit,
     Sessions,
     Device,
+    Tokens,
     SignIn,
     SignedIn,
     NotFound,
@@ -47,6 +49,7 @@ impl Page {
             AUDIT => Page::Audit,
             SESSIONS => Page::Sessions,
             DEVICE => Page::Device,
+            TOKENS => Page::Tokens,
             SIGN_IN => Page::SignIn,
             SIGNED_IN => Page::SignedIn,
             _ => Page::instance_at(path).unwrap_or(Page::NotFound),
@@ -240,6 +243,7 @@ mod tests {
             ("/audit", Page::Audit),
             ("/sessions", Page::Sessions),
             ("/device", Page::Device),
+            ("/tokens", Page::Tokens),
             ("/sign-in", Page::SignIn),
             ("/signed-in/", Page::SignedIn),
             ("/fleet/123456789012/eu-west-1/i-0abc", key("123456789012", "eu-west-1", "i-0abc")),

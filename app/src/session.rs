@@ -100,6 +100,11 @@ impl Session {
         }
     }
 
+    /// Whether there is a session, which a local operator has none of; `None` while that is unknown.
+    pub(crate) fn signed_in(self) -> Option<bool> {
+        self.info.value.reading(|info| info.map(|info| info.signed_in))
+    }
+
     /// Whether the roles include `permission` for anything; not while that is unknown.
     pub(crate) fn may(self, permission: Permission) -> bool {
         self.info

@@ -110,6 +110,7 @@ fn page(path: String) -> AnyView {
         Page::Audit => pages::Audit().into_any(),
         Page::Sessions => pages::Sessions().into_any(),
         Page::Device => pages::Device().into_any(),
+        Page::Tokens => pages::Tokens().into_any(),
         Page::SignIn => pages::SignIn().into_any(),
         Page::SignedIn => pages::SignedIn().into_any(),
         Page::NotFound => pages::NotFound().into_any(),

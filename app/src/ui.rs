@@ -7,6 +7,7 @@ mod dialog;
 mod panel;
 mod pill;
 mod states;
+mod table;
 mod time;
 mod toast;
 pub(crate) mod window;
@@ -20,5 +21,6 @@ pub(crate) use pill::{
     ChangePill, Pill, PolicyPill, SeverityPill, SourcePill, Tone, VerdictPill, verdict_tone,
 };
 pub(crate) use states::{Banner, Empty, Skeleton};
+pub(crate) use table::table;
 pub(crate) use time::{Clock, Time};
 pub(crate) use toast::{ToastRegion, Toasts};

@@ -5,43 +5,32 @@ use domain::wire::SessionRow;
 use leptos::prelude::*;
 
 use crate::account::sign_out;
-use crate::api::{self, ApiError};
+use crate::api;
 use crate::browser;
-use crate::fetched::{fetched, spawn};
+use crate::deed::Deed;
+use crate::fetched::fetched;
 use crate::format::joined;
-use crate::live::Live;
 use crate::paths;
-use crate::problem::{Problem, show};
+use crate::problem::show;
 use crate::router::{Router, Trace};
 use crate::session::Session;
-use crate::ui::{Empty, Heading, Pill, Time, Toasts, Tone};
+use crate::ui::{Empty, Heading, Pill, Time, Toasts, Tone, table};
 
 #[component]
 pub(crate) fn Sessions() -> AnyView {
     browser::set_title("Sessions");
     let router: Router = expect_context();
     let session: Session = expect_context();
-    let live: Live = expect_context();
-    let toasts: Toasts = expect_context();
     let all = move || router.query("all") == "true";
     let rows = fetched(move || Box::pin(api::list_sessions(all())));
-    let failure = RwSignal::new(None::<ApiError>);
+    let deed = Deed::new();
     let end = Callback::new(move |id: String| {
-        failure.set(None);
-        spawn(Box::pin(async move {
-            let answer = api::end_session(id).await;
-            live.note(answer.as_ref().err());
-            match answer {
-                Ok(()) => toasts.say("The session has ended.".into()),
-                Err(error) => {
-                    session.ask();
-                    // The page may be gone by now.
-                    failure.try_set(Some(error));
-                }
-            }
-            // It may also have ended by itself.
-            rows.try_retry();
-        }));
+        // A session may also have ended by itself: the list is read anew in any case.
+        deed.run(
+            Box::pin(api::end_session(id)),
+            "The session has ended.",
+            Box::new(move || rows.try_retry()),
+        );
     });
     let switch = move || {
         let change =
@@ -65,13 +54,13 @@ pub(crate) fn Sessions() -> AnyView {
             }
         }}</Heading>
         {move || switch().into_any()}
-        {move || failure.get().map(|error| view! { <Problem error /> })}
-        {show(rows, 4, move |rows| table(rows, untrack(all), end))}
+        {deed.problem()}
+        {show(rows, 4, move |rows| list(rows, untrack(all), end))}
     }
     .into_any()
 }
 
-fn table(rows: &[SessionRow], all: bool, end: Callback<String>) -> AnyView {
+fn list(rows: &[SessionRow], all: bool, end: Callback<String>) -> AnyView {
     if rows.is_empty() {
         let text = if all { "Nobody is signed in." } else { "You are here without having signed in." };
         return view! { <section class="panel"><Empty title="No sessions" text /></section> }.into_any();
@@ -80,29 +69,7 @@ fn table(rows: &[SessionRow], all: bool, end: Callback<String>) -> AnyView {
     if all {
         names.insert(0, "Person");
     }
-    // Each as `AnyView`, so that lists of them are compiled once with those of other pages.
-    let head = names.into_iter().map(|name| view! { <th scope="col">{name}</th> }.into_any()).collect_view();
-    let body = rows
-        .iter()
-        .map(|row| {
-            let cells = cells(row, all, end);
-            let cells = cells.into_iter().map(|cell| view! { <td>{cell}</td> }.into_any()).collect_view();
-            view! { <tr>{cells}</tr> }.into_any()
-        })
-        .collect_view();
-    view! {
-        <section class="panel" aria-label="Sessions">
-            <div class="scroll" tabindex="0" role="region" aria-label="Table of sessions">
-                <table>
-                    <thead>
-                        <tr>{head}</tr>
-                    </thead>
-                    <tbody>{body}</tbody>
-                </table>
-            </div>
-        </section>
-    }
-    .into_any()
+    table("Table of sessions", names, rows.iter().map(|row| cells(row, all, end)).collect())
 }
 
 /// What stands below the headings.

@@ -296,6 +296,7 @@ async fn a_token_does_what_its_owner_may_within_its_limits_until_it_is_taken_bac
         json!({ "name": "report", "days": 0, "access": null }),
         json!({ "name": "report", "days": 367, "access": null }),
         json!({ "name": "report", "days": 30, "access": { "grants": [{ "role": "viewer", "scope": { "account": ["prod"] } }] } }),
+        json!({ "name": "report", "days": 30, "access": { "grants": [{ "role": "viewer", "scope": { "accounts": ["*-prod"] } }] } }),
     ] {
         assert_eq!(make(wrong.clone()).await.status(), 400, "{wrong}");
     }

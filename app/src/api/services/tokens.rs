@@ -44,6 +44,14 @@ impl Services {
                 message: format!("A token lives {} to {} days.", DAYS.start(), DAYS.end()),
             });
         }
+        let grants = access.iter().flat_map(|access| &access.grants);
+        if let Some(pattern) = grants.filter_map(|grant| grant.scope.mistake()).next() {
+            return Err(ApiError::BadRequest {
+                message: format!(
+                    "{pattern:?} names nothing: * stands for any rest at the end of a name only."
+                ),
+            });
+        }
         let (own, caller, now) = (self.session()?, self.caller()?, Timestamp::now());
         let secret = personal_token();
         let token = NewToken {

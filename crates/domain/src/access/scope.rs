@@ -55,6 +55,14 @@ impl Scope {
         }
     }
 
+    /// A pattern that reaches nothing whatever there is: an empty one, and one with `*` before its end.
+    pub fn mistake(&self) -> Option<&str> {
+        let lists = [&self.accounts, &self.regions, &self.environments, &self.services];
+        let wrong =
+            |pattern: &&str| pattern.is_empty() || pattern.strip_suffix('*').unwrap_or(pattern).contains('*');
+        lists.into_iter().flatten().map(String::as_str).find(wrong)
+    }
+
     fn limits_instances(&self) -> bool {
         !(self.accounts.is_empty() && self.regions.is_empty())
     }

@@ -162,6 +162,20 @@ fn patterns_are_taken_as_they_are_written() {
 }
 
 #[test]
+fn a_pattern_that_reaches_nothing_is_a_mistake() {
+    let mistake = |pattern: &str| {
+        let scope = Scope { regions: names(&["eu-*", pattern]), ..Scope::default() };
+        scope.mistake().map(str::to_owned)
+    };
+    for fine in ["prod", "prod-*", "*"] {
+        assert_eq!(mistake(fine), None, "{fine}");
+    }
+    for wrong in ["", "*-prod", "p*d", "prod**"] {
+        assert_eq!(mistake(wrong).as_deref(), Some(wrong));
+    }
+}
+
+#[test]
 fn a_pattern_that_reaches_every_account_is_still_a_limit() {
     let scope = Scope { accounts: names(&["*"]), ..Scope::default() };
     let access = Access { grants: vec![grant(Role::Administrator, scope)] };
