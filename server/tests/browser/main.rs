@@ -8,9 +8,15 @@ mod common;
 mod fleet;
 /// Finding, reading, enforcing, and the record of it.
 mod journey;
+/// Pages of other origins, in a browser that is signed in.
+mod other_origin;
 /// axe-core, the content security policy and screenshots on every page.
 mod pages;
-/// Signing in at a real provider, as each role.
+/// What each role may do, and what it is told of the rest.
+mod roles;
+/// Signing in at a real provider, and the end of a session.
 mod sign_in;
 /// Chromium, driven by role and label.
 mod tab;
+/// Personal access tokens, from made to revoked.
+mod tokens;

@@ -1,4 +1,4 @@
-//! Signing in at a certified OpenID Connect provider: what each role sees, and what happens when a session ends.
+//! Signing in at a certified OpenID Connect provider, and what happens when a session ends.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -9,15 +9,18 @@ use serde_json::Value;
 use crate::common::{Console, Emulator, PROD, Running, setting};
 use crate::tab::{Scheme, Tab, free_port};
 
+/// Of each the provider has a user of that name, in a group of its own.
+const ROLES: [&str; 5] = ["viewer", "operator", "releaser", "approver", "administrator"];
+
 /// A console with a provider of its own.
-struct Guarded {
-    console: Console,
-    emulator: Emulator,
+pub(crate) struct Guarded {
+    pub(crate) console: Console,
+    pub(crate) emulator: Emulator,
     _provider: Running,
 }
 
 impl Guarded {
-    async fn start() -> Guarded {
+    pub(crate) async fn start() -> Guarded {
         let emulator = Emulator::start("dev");
         let mut provider = Command::new(setting("TOLLGATE_TEST_NODE"))
             .args([setting("TOLLGATE_TEST_ISSUER_SCRIPT"), setting("TOLLGATE_TEST_OIDC_PROVIDER")])
@@ -32,10 +35,8 @@ impl Guarded {
         BufReader::new(stdout).read_line(&mut line).expect("the provider says where it is");
         let ready: Value = serde_json::from_str(&line).expect("the provider speaks JSON");
         let port = free_port();
-        let grants: Vec<String> = ["viewer", "operator", "administrator"]
-            .iter()
-            .map(|role| format!("{{ group = \"{role}s\", role = \"{role}\" }}"))
-            .collect();
+        let grants: Vec<String> =
+            ROLES.iter().map(|role| format!("{{ group = \"{role}s\", role = \"{role}\" }}")).collect();
         let more = format!(
             "auth.public_url = \"http://127.0.0.1:{port}\"\n\
              issuers = [{{ name = \"Local\", url = {}, client_id = {}, client_secret = {} }}]\n\
@@ -51,7 +52,7 @@ impl Guarded {
     }
 
     /// Opens `path` in a browser of its own, signs in as `user` and answers once that person is there.
-    async fn sign_in(&self, user: &str, name: &str, path: &str) -> Tab {
+    pub(crate) async fn sign_in(&self, user: &str, name: &str, path: &str) -> Tab {
         let tab = Tab::open().await;
         tab.go(&format!("{}{path}", self.console.url)).await;
         tab.click("link", "Sign in with Local").await;
@@ -80,7 +81,8 @@ async fn at_the_provider(tab: &Tab, user: &str) {
         .expect("a click");
 }
 
-async fn v1_instance(emulator: &Emulator) -> String {
+/// The page of a running instance that allows IMDSv1.
+pub(crate) async fn v1_instance(emulator: &Emulator) -> String {
     let fleet = emulator.fleet().await;
     let one = fleet.iter().find(|one| {
         one["account"] == PROD
@@ -92,7 +94,7 @@ async fn v1_instance(emulator: &Emulator) -> String {
 }
 
 #[tokio::test]
-async fn one_comes_back_to_the_page_and_each_role_may_do_its_own() {
+async fn one_comes_back_to_the_page_and_without_a_role_sees_nothing() {
     let guarded = Guarded::start().await;
     let instance = v1_instance(&guarded.emulator).await;
 
@@ -111,30 +113,14 @@ async fn one_comes_back_to_the_page_and_each_role_may_do_its_own() {
 
     let viewer = guarded.sign_in("viewer", "Vera Viewer", &instance).await;
     viewer.sees("tokens are optional").await;
-    viewer.sees("needs the role operator").await;
-    viewer.screenshot("instance-as-viewer").await;
     viewer.close().await;
-
-    let operator = guarded.sign_in("operator", "Otto Operator", &instance).await;
-    operator.click("button", "Enforce IMDSv2").await;
-    operator.sees("AWS would permit the call.").await;
-    operator.type_into("textbox", "Reason", "a test").await;
-    operator.click("button", "Enforce IMDSv2").await;
-    operator.sees("The options are applied").await;
-    operator.close().await;
-
-    let administrator = guarded.sign_in("administrator", "Adam Administrator", "/audit").await;
-    administrator.sees("Otto Operator").await;
-    administrator.sees("Sign-in").await;
-    administrator.go(&format!("{}/sessions?all=true", guarded.console.url)).await;
-    administrator.sees("Vera Viewer").await;
-    administrator.screenshot("sessions-as-administrator").await;
-    administrator.is_accessible("sessions").await;
-    administrator.close().await;
 
     let stranger = guarded.sign_in("stranger", "Sam Stranger", "/").await;
     stranger.sees("You have no role in this installation").await;
     stranger.screenshot("no-role").await;
+    stranger.click("link", "Tokens").await;
+    let button = stranger.find("button", "New token").await;
+    assert_eq!(button.attr("aria-disabled").await.expect("an answer").as_deref(), Some("true"));
     stranger.close().await;
 }
 

@@ -225,6 +225,12 @@ impl Tab {
         self.client.execute(script, Vec::new()).await.expect("the page answers")
     }
 
+    /// As [`Tab::evaluate`], within an async function, whose answer is waited for.
+    pub(crate) async fn evaluate_async(&self, script: &str) -> Value {
+        let script = format!("return (async () => {{ {script} }})();");
+        self.evaluate(&script).await
+    }
+
     /// Waits, and tells what the page showed where it was in vain.
     pub(crate) async fn wait(&self, what: &str, mut condition: impl AsyncFnMut() -> bool) {
         let patience = Duration::from_secs(30);

@@ -1,0 +1,138 @@
+//! A personal access token as its owner has it: made on the page, used by a program, and revoked.
+
+use serde_json::{Value, json};
+
+use crate::common::PROD;
+use crate::sign_in::Guarded;
+use crate::tab::{Scheme, Tab};
+
+const LIST: &str = "/api/fleet/list?q=&sort=name&offset=0&limit=1000";
+
+impl Guarded {
+    /// What the console answers a program that holds `token`.
+    async fn as_program(&self, token: &str) -> reqwest::Response {
+        let request = self.console.client.get(format!("{}{LIST}", self.console.url));
+        request.bearer_auth(token).send().await.expect("the console answers")
+    }
+}
+
+/// Looks at the page as it is now, in both schemes and sizes.
+async fn looked_at(tab: &Tab, name: &str) {
+    for (scheme, word) in [(Scheme::Light, "light"), (Scheme::Dark, "dark")] {
+        tab.scheme(scheme).await;
+        for width in [360, 1440] {
+            tab.size(width, 900).await;
+            tab.screenshot(&format!("{name}-{word}-{width}")).await;
+            tab.is_accessible(&format!("{name} {word} {width}")).await;
+            let wide = tab
+                .evaluate("const page = document.documentElement; return page.scrollWidth > page.clientWidth")
+                .await;
+            assert_eq!(wide, false, "{name} at {width} px scrolls sideways as a whole");
+        }
+    }
+}
+
+/// The token that the dialog shows.
+async fn shown(tab: &Tab) -> String {
+    tab.sees("it cannot be shown again").await;
+    let text = tab.evaluate("return document.querySelector('dialog[open] pre').textContent").await;
+    text.as_str().expect("text").to_owned()
+}
+
+async fn choose(tab: &Tab, label: &str, value: &str) {
+    let script = format!(
+        "const field = [...document.querySelectorAll('dialog[open] label')].find((one) => one.textContent.includes('{label}'));
+         const select = field.querySelector('select'); select.value = '{value}';
+         select.dispatchEvent(new Event('change', {{ bubbles: true }})); return select.value;"
+    );
+    assert_eq!(tab.evaluate(&script).await, json!(value), "{label} offers {value}");
+}
+
+#[tokio::test]
+async fn a_token_is_made_used_and_revoked() {
+    let guarded = Guarded::start().await;
+    let tab = guarded.sign_in("operator", "Otto Operator", "/").await;
+    // Signing in is not without refusals.
+    tab.log().await;
+    tab.click("link", "Tokens").await;
+    tab.find("heading", "Tokens").await;
+    tab.sees("No tokens").await;
+    looked_at(&tab, "tokens-empty").await;
+
+    tab.click("button", "New token").await;
+    tab.sees("A name is required.").await;
+    tab.click("button", "Make token").await;
+    tab.type_into("textbox", "Name", "nightly report").await;
+    looked_at(&tab, "token-dialog").await;
+    tab.click("button", "Make token").await;
+    let everything = shown(&tab).await;
+    assert!(everything.starts_with("tollgate_pat_"), "{everything}");
+    tab.click("button", "Copy token").await;
+    tab.sees("Copied: token.").await;
+    assert_eq!(tab.clipboard().await, everything);
+    looked_at(&tab, "token-shown-once").await;
+    tab.click("button", "Done").await;
+    tab.find("row", "nightly report").await;
+    tab.find("row", "everything you may do").await;
+    let left = tab.evaluate("return document.documentElement.outerHTML").await;
+    assert!(!left.as_str().expect("HTML").contains(&everything), "nothing of it stays in the page");
+    assert_eq!(guarded.as_program(&everything).await.status(), 200);
+
+    tab.click("button", "New token").await;
+    tab.type_into("textbox", "Name", "looks at <b>prod</b>").await;
+    choose(&tab, "Expires after", "7").await;
+    choose(&tab, "May do", "viewer").await;
+    tab.type_into("textbox", "Accounts", "*-prod").await;
+    looked_at(&tab, "token-dialog-limited").await;
+    tab.click("button", "Make token").await;
+    tab.sees("names nothing").await;
+    tab.screenshot("token-dialog-refused").await;
+    let told = tab.log().await;
+    assert!(told.iter().all(|line| line.contains("/api/token/make")), "{told:#?}");
+    tab.find("textbox", "Accounts").await.clear().await.expect("an empty field");
+    tab.type_into("textbox", "Accounts", "prod, nowhere-*").await;
+    tab.press('\u{E007}').await;
+    let limited = shown(&tab).await;
+    tab.click("button", "Done").await;
+    tab.find("row", "viewer for accounts prod, nowhere-*").await;
+    tab.find("row", "looks at <b>prod</b>").await;
+    tab.sees("in 6 d").await;
+    let list: Value = guarded.as_program(&limited).await.json().await.expect("a list");
+    let rows = list["rows"].as_array().expect("rows");
+    assert!(!rows.is_empty() && rows.iter().all(|row| row["account"] == PROD), "{rows:?}");
+    looked_at(&tab, "tokens").await;
+
+    tab.click("button", "Revoke: nightly report").await;
+    tab.find("dialog", "Revoke nightly report").await;
+    tab.screenshot("token-revoke").await;
+    tab.is_accessible("revoke").await;
+    tab.click("button", "Cancel").await;
+    assert_eq!(guarded.as_program(&everything).await.status(), 200, "it was not confirmed");
+    tab.click("button", "Revoke: nightly report").await;
+    tab.find("dialog", "Revoke nightly report").await;
+    tab.click("button", "Revoke").await;
+    tab.sees("The token is revoked.").await;
+    tab.wait("the row has gone", async || tab.all("row", "nightly report").await.is_empty()).await;
+    assert_eq!(guarded.as_program(&everything).await.status(), 401);
+    assert_eq!(guarded.as_program(&limited).await.status(), 200, "the other one stays");
+    tab.is_clean().await;
+
+    // Revoked behind the page's back, so that it is told what it does not know yet.
+    let gone = "const rows = await (await fetch('/api/token/list')).json(); const [{ id }] = rows;
+        return (await fetch('/api/token/revoke', { method: 'POST', headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ id }) })).status";
+    assert_eq!(tab.evaluate_async(gone).await, 200);
+    tab.click("button", "Revoke: looks at").await;
+    tab.find("dialog", "Revoke looks at").await;
+    tab.click("button", "Revoke").await;
+    tab.sees("There is no such token; it may be gone already.").await;
+    tab.sees("No tokens").await;
+    tab.screenshot("token-gone").await;
+
+    tab.click("link", "Sessions").await;
+    drop(guarded);
+    tab.click("link", "Tokens").await;
+    tab.sees("No connection.").await;
+    looked_at(&tab, "tokens-failure").await;
+    tab.close().await;
+}
