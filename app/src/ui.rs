@@ -4,6 +4,7 @@ mod button;
 mod chart;
 mod copy;
 mod dialog;
+mod field;
 mod panel;
 mod pill;
 mod states;
@@ -12,10 +13,11 @@ mod time;
 mod toast;
 pub(crate) mod window;
 
-pub(crate) use button::{Button, Kind};
+pub(crate) use button::{Button, Kind, small_button};
 pub(crate) use chart::{DayBars, TrendChart};
 pub(crate) use copy::{CopyButton, copy_text};
 pub(crate) use dialog::Dialog;
+pub(crate) use field::select_field;
 pub(crate) use panel::{Heading, Panel, Segment, ShareBar, card};
 pub(crate) use pill::{
     ChangePill, Pill, PolicyPill, SeverityPill, SourcePill, Tone, VerdictPill, verdict_tone,

@@ -14,7 +14,7 @@ use crate::problem::{Problem, show};
 use crate::reading::{Reading, effect};
 use crate::router::{Router, Trace};
 use crate::session::Session;
-use crate::ui::{Button, Empty, Heading, Pill, Time, Tone};
+use crate::ui::{Button, Empty, Heading, Pill, Time, Tone, select_field};
 
 /// Entries that one request asks for.
 const PAGE: u32 = 100;
@@ -113,16 +113,11 @@ fn Filter(filter: Memo<AuditFilter>) -> AnyView {
             </label>
         }
     };
-    let actions = AuditAction::ALL
-        .into_iter()
-        .map(|action| {
-            let selected = move || filter.reading(|filter| filter.action == action.as_str());
-            view! { <option value=action.as_str() selected=selected>{action.label()}</option> }
-        })
-        .collect_view();
-    let select = move |event| {
-        let chosen = event_target_value(&event);
-        change.with_value(|change| change(&|filter| filter.action = chosen.clone()));
+    let mut actions = vec![("", "Any")];
+    actions.extend(AuditAction::ALL.map(|action| (action.as_str(), action.label())));
+    let chosen = Signal::derive(move || filter.reading(|filter| filter.action.clone()));
+    let choose = move |action: String| {
+        change.with_value(|change| change(&|filter| filter.action = action.clone()));
     };
     let export = move |export: Export, label: &'static str| {
         view! { <a class="btn" download="" href=move || filter.reading(|filter| paths::audit_export(export, filter))>{label}</a> }
@@ -130,13 +125,7 @@ fn Filter(filter: Memo<AuditFilter>) -> AnyView {
     view! {
         <form class="filters" role="search" aria-label="Audit log" on:submit=|event| event.prevent_default()>
             {text_field("Text", |filter| &filter.text, |filter, text| filter.text = text)}
-            <label class="field">
-                <span>"Action"</span>
-                <select on:change=select>
-                    <option value="" selected=move || filter.reading(|filter| filter.action.is_empty())>"Any"</option>
-                    {actions}
-                </select>
-            </label>
+            {select_field("Action", &actions, chosen, Box::new(choose))}
             {text_field("Account", |filter| &filter.account, |filter, account| filter.account = account)}
             {text_field("Instance", |filter| &filter.instance_id, |filter, id| filter.instance_id = id)}
             <span class="push">

@@ -14,7 +14,7 @@ use crate::paths;
 use crate::problem::show;
 use crate::router::{Router, Trace};
 use crate::session::Session;
-use crate::ui::{Empty, Heading, Pill, Time, Toasts, Tone, table};
+use crate::ui::{Empty, Heading, Pill, Time, Toasts, Tone, small_button, table};
 
 #[component]
 pub(crate) fn Sessions() -> AnyView {
@@ -83,7 +83,7 @@ fn cells(row: &SessionRow, all: bool, end: Callback<String>) -> Vec<AnyView> {
     };
     let (id, current) = (row.id.clone(), row.current);
     let toasts: Toasts = expect_context();
-    let press = move |_| if current { sign_out(toasts) } else { end.run(id.clone()) };
+    let press = move || if current { sign_out(toasts) } else { end.run(id.clone()) };
     let text = if current { "Sign out" } else { "End" };
     let mut cells = Vec::new();
     if all {
@@ -96,8 +96,7 @@ fn cells(row: &SessionRow, all: bool, end: Callback<String>) -> Vec<AnyView> {
         view! { <Time at=row.created_at /> }.into_any(),
         view! { <Time at=row.last_seen_at /> }.into_any(),
         view! { <Time at=row.expires_at /> }.into_any(),
-        view! { <button type="button" class="btn small" aria-label=label on:click=press>{text}</button> }
-            .into_any(),
+        small_button(text, label, Box::new(press)),
     ]);
     cells
 }

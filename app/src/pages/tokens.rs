@@ -13,7 +13,8 @@ use crate::problem::show;
 use crate::reading::Reading;
 use crate::session::Session;
 use crate::ui::{
-    Button, Clock, CopyButton, Dialog, Empty, Heading, Kind, Panel, Pill, Skeleton, Time, Tone, table,
+    Button, Clock, CopyButton, Dialog, Empty, Heading, Kind, Pill, Skeleton, Time, Tone, select_field,
+    small_button, table,
 };
 
 /// How long a token may be made to live, in days.
@@ -102,13 +103,6 @@ fn own(rows: Fetched<Vec<TokenRow>>) -> AnyView {
         </div>
         {deed.problem()}
         {show(rows, 4, move |rows| list(rows, revoked))}
-        <Panel title="Use">
-            <p class="pad">
-                "A program sends its token with each request as "
-                <code>"Authorization: Bearer tollgate_pat_…"</code>
-                "; the command line takes it from the environment variable " <code>"TOLLGATE_TOKEN"</code> "."
-            </p>
-        </Panel>
         <Dialog open=making id="token-title" title="New token" content=move || form(making, rows) />
         <Dialog open=revoked.open id="revoke-title" title content=confirm />
     }
@@ -129,7 +123,7 @@ fn cells(row: &TokenRow, revoked: Revoked) -> Vec<AnyView> {
     let Clock(now) = expect_context();
     let (id, name, expires_at) = (row.id.clone(), row.name.clone(), row.expires_at);
     let label = joined(&["Revoke: ", &row.name]);
-    let press = move |_| {
+    let press = move || {
         revoked.id.set_value(id.clone());
         revoked.name.set_value(name.clone());
         revoked.open.set(true);
@@ -148,8 +142,7 @@ fn cells(row: &TokenRow, revoked: Revoked) -> Vec<AnyView> {
         view! { <Time at=row.created_at /> }.into_any(),
         used,
         view! { <Time at=expires_at /> {move || expired()} }.into_any(),
-        view! { <button type="button" class="btn small" aria-label=label on:click=press>"Revoke"</button> }
-            .into_any(),
+        small_button("Revoke", label, Box::new(press)),
     ]
 }
 
@@ -226,14 +219,14 @@ fn form(open: RwSignal<bool>, rows: Fetched<Vec<TokenRow>>) -> AnyView {
 
 fn fields(form: Form, open: RwSignal<bool>) -> AnyView {
     let session: Session = expect_context();
-    let lifetimes = LIFETIMES.map(|(days, label)| (days, label.to_owned()));
-    // A role beyond one's own would give the token nothing.
-    let held = |role: &Role| {
-        Permission::ALL.into_iter().all(|permission| !role.permits(permission) || session.may(permission))
-    };
-    let roles = Role::ALL.into_iter().filter(|role| untrack(|| held(role)));
-    let may_do = std::iter::once(("", "Everything I may do".to_owned()))
-        .chain(roles.map(|role| (role.as_str(), joined(&["Only what the role ", role.as_str(), " may do"]))));
+    let mut may_do = vec![("", "Everything I may do")];
+    for role in Role::ALL {
+        // A role beyond one's own would give the token nothing.
+        let beyond = |permission| role.permits(permission) && !untrack(|| session.may(permission));
+        if !Permission::ALL.into_iter().any(beyond) {
+            may_do.push((role.as_str(), limit(role)));
+        }
+    }
     let scope = move || {
         form.role.reading(|role| !role.is_empty()).then(|| {
             view! {
@@ -243,10 +236,13 @@ fn fields(form: Form, open: RwSignal<bool>) -> AnyView {
             .into_any()
         })
     };
+    let choice = |value: RwSignal<String>, label, choices: &[_]| {
+        select_field(label, choices, value.into(), Box::new(move |chosen| value.set(chosen)))
+    };
     view! {
         {text_field(form, form.name, "Name (by which you know it again)")}
-        {select_field(form.days, "Expires after", lifetimes.into_iter().collect())}
-        {select_field(form.role, "May do", may_do.collect())}
+        {choice(form.days, "Expires after", &LIFETIMES)}
+        {choice(form.role, "May do", &may_do)}
         {move || scope()}
         {form.deed.problem()}
         <div class="dialog-acts">
@@ -263,6 +259,17 @@ fn fields(form: Form, open: RwSignal<bool>) -> AnyView {
     .into_any()
 }
 
+/// A token that is limited to a role, in words.
+fn limit(role: Role) -> &'static str {
+    match role {
+        Role::Viewer => "Only what a viewer may do",
+        Role::Operator => "Only what an operator may do",
+        Role::Releaser => "Only what a releaser may do",
+        Role::Approver => "Only what an approver may do",
+        Role::Administrator => "Only what an administrator may do",
+    }
+}
+
 fn text_field(form: Form, text: RwSignal<String>, label: &'static str) -> AnyView {
     let press = move |event: web_sys::KeyboardEvent| {
         if event.key() == "Enter" {
@@ -273,34 +280,9 @@ fn text_field(form: Form, text: RwSignal<String>, label: &'static str) -> AnyVie
         <label class="field">
             <span>{label}</span>
             <input
-                type="text"
-                autocomplete="off"
-                spellcheck="false"
-                prop:value=move || text.get()
                 on:input=move |event| text.set(event_target_value(&event))
                 on:keydown=press
             />
-        </label>
-    }
-    .into_any()
-}
-
-fn select_field(
-    value: RwSignal<String>,
-    label: &'static str,
-    choices: Vec<(&'static str, String)>,
-) -> AnyView {
-    let choices = choices
-        .into_iter()
-        .map(|(choice, label)| {
-            let selected = value.reading_untracked(|value| value == choice);
-            view! { <option value=choice selected=selected>{label}</option> }.into_any()
-        })
-        .collect_view();
-    view! {
-        <label class="field">
-            <span>{label}</span>
-            <select on:change=move |event| value.set(event_target_value(&event))>{choices}</select>
         </label>
     }
     .into_any()

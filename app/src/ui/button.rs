@@ -60,3 +60,9 @@ fn button(
     }
     .into_any()
 }
+
+/// A small button beside what it acts on, which its label names to those who do not see what it stands beside.
+pub(crate) fn small_button(text: &'static str, label: String, on_press: Box<dyn Fn()>) -> AnyView {
+    view! { <button type="button" class="btn small" aria-label=label on:click=move |_| on_press()>{text}</button> }
+        .into_any()
+}

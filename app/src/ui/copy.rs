@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use super::button::small_button;
 use super::toast::Toasts;
 use crate::browser;
 use crate::format::joined;
@@ -14,13 +15,8 @@ pub(crate) fn CopyButton(
     #[prop(default = "Copy")] label: &'static str,
 ) -> AnyView {
     let toasts = expect_context::<Toasts>();
-    let copy = move |_| copy_text(toasts, text.get_untracked(), what);
-    view! {
-        <button type="button" class="btn small" aria-label=joined(&["Copy ", what]) on:click=copy>
-            {label}
-        </button>
-    }
-    .into_any()
+    let copy = move || copy_text(toasts, text.get_untracked(), what);
+    small_button(label, joined(&["Copy ", what]), Box::new(copy))
 }
 
 /// Copies `text` and reports it.
