@@ -30,6 +30,7 @@ async fn pages(emulator: &Emulator) -> Vec<(&'static str, String, &'static str)>
         ("accounts", "/accounts".into(), "Accounts"),
         ("policy", "/policy".into(), "Policy"),
         ("audit", "/audit".into(), "Audit"),
+        ("tokens-local", "/tokens".into(), "Tokens"),
         ("missing", "/delivery/users/1.4.2".into(), ""),
     ]
 }

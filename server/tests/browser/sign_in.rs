@@ -81,6 +81,23 @@ async fn at_the_provider(tab: &Tab, user: &str) {
         .expect("a click");
 }
 
+/// Signs in again in a second tab, where the session ended under an open page, and comes back to that.
+pub(crate) async fn signs_in_again(tab: &Tab) {
+    tab.sees("Your session has ended").await;
+    let first = tab.client.window().await.expect("a window");
+    tab.click("link", "Sign in with Local").await;
+    tab.wait("the other tab", async || tab.client.windows().await.is_ok_and(|windows| windows.len() == 2))
+        .await;
+    let windows = tab.client.windows().await.expect("windows");
+    let second = windows.into_iter().find(|window| *window != first).expect("the other tab");
+    tab.client.switch_to_window(second).await.expect("a switch");
+    // The provider remembers who signed in there, and asks no more.
+    tab.sees("You are signed in").await;
+    tab.client.close_window().await.expect("the tab closes");
+    tab.client.switch_to_window(first).await.expect("a switch");
+    tab.wait("the dialog has gone", async || !tab.text().await.contains("Your session has ended")).await;
+}
+
 /// The page of a running instance that allows IMDSv1.
 pub(crate) async fn v1_instance(emulator: &Emulator) -> String {
     let fleet = emulator.fleet().await;
@@ -140,18 +157,7 @@ async fn an_ended_session_is_begun_again_in_place_and_signing_out_ends_it() {
 
     tab.sees("Your session has ended").await;
     tab.screenshot("session-ended").await;
-    let first = tab.client.window().await.expect("a window");
-    tab.click("link", "Sign in with Local").await;
-    tab.wait("the other tab", async || tab.client.windows().await.is_ok_and(|windows| windows.len() == 2))
-        .await;
-    let windows = tab.client.windows().await.expect("windows");
-    let second = windows.into_iter().find(|window| *window != first).expect("the other tab");
-    tab.client.switch_to_window(second).await.expect("a switch");
-    // The provider remembers who signed in there, and asks no more.
-    tab.sees("You are signed in").await;
-    tab.client.close_window().await.expect("the tab closes");
-    tab.client.switch_to_window(first).await.expect("a switch");
-    tab.wait("the dialog has gone", async || !tab.text().await.contains("Your session has ended")).await;
+    signs_in_again(&tab).await;
     tab.click("button", "Enforce IMDSv2").await;
     tab.sees("The options are applied").await;
     tab.click("button", "Close").await;

@@ -1,9 +1,11 @@
 //! A personal access token as its owner has it: made on the page, used by a program, and revoked.
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use store::{NewToken, Store};
 
 use crate::common::PROD;
-use crate::sign_in::Guarded;
+use crate::sign_in::{Guarded, signs_in_again};
 use crate::tab::{Scheme, Tab};
 
 const LIST: &str = "/api/fleet/list?q=&sort=name&offset=0&limit=1000";
@@ -134,5 +136,61 @@ async fn a_token_is_made_used_and_revoked() {
     tab.click("link", "Tokens").await;
     tab.sees("No connection.").await;
     looked_at(&tab, "tokens-failure").await;
+    tab.close().await;
+}
+
+#[tokio::test]
+async fn an_expired_token_is_shown_as_such_and_can_be_taken_away() {
+    let guarded = Guarded::start().await;
+    let tab = guarded.sign_in("viewer", "Vera Viewer", "/").await;
+    let database = guarded.console.directory.path().join("tollgate.db");
+    let store = Store::connect(&format!("sqlite://{}", database.display())).await.expect("the database");
+    let now = Timestamp::now();
+    let session = store.sessions(now, 1).await.expect("sessions").swap_remove(0);
+    let token = |name: &str, expires_at: Timestamp| NewToken {
+        token_hash: format!("a hash of {name}"),
+        issuer: session.issuer.clone(),
+        subject: session.subject.clone(),
+        owner_name: session.name.clone(),
+        groups: Vec::new(),
+        name: name.to_owned(),
+        access: None,
+        created_at: now - SignedDuration::from_hours(48),
+        expires_at,
+    };
+    for (name, hours) in [("last year's", -24), ("this year's", 24 * 30)] {
+        let expires_at = now + SignedDuration::from_hours(hours);
+        store.create_token(&token(name, expires_at)).await.expect("a token");
+    }
+
+    tab.click("link", "Tokens").await;
+    tab.find("row", "this year's").await;
+    assert_eq!(tab.all("row", "expired").await.len(), 1);
+    tab.find("row", "last year's").await;
+    looked_at(&tab, "tokens-expired").await;
+    tab.click("button", "Revoke: last year's").await;
+    tab.find("dialog", "Revoke last year's").await;
+    tab.click("button", "Revoke").await;
+    tab.wait("it has gone", async || tab.all("row", "expired").await.is_empty()).await;
+    tab.find("row", "this year's").await;
+    tab.close().await;
+}
+
+#[tokio::test]
+async fn a_token_is_made_after_the_session_ended_under_its_dialog() {
+    let guarded = Guarded::start().await;
+    let tab = guarded.sign_in("viewer", "Vera Viewer", "/tokens").await;
+    tab.click("button", "New token").await;
+    tab.type_into("textbox", "Name", "typed before it ended").await;
+    let end = "const [{ id }] = await (await fetch('/api/session/list?all=false')).json();
+        return (await fetch('/api/session/end', { method: 'POST', headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ id }) })).status";
+    assert_eq!(tab.evaluate_async(end).await, 200);
+    tab.click("button", "Make token").await;
+    signs_in_again(&tab).await;
+    let secret = shown(&tab).await;
+    assert_eq!(guarded.as_program(&secret).await.status(), 200);
+    tab.click("button", "Done").await;
+    tab.wait("made once", async || tab.all("row", "typed before it ended").await.len() == 1).await;
     tab.close().await;
 }
