@@ -292,9 +292,9 @@ fn shown_once(form: Form, open: RwSignal<bool>) -> AnyView {
     let secret = form.secret.get_untracked();
     view! {
         <p>
-            "This is the token. Copy it now: it cannot be shown again, since the server keeps only what recognizes it."
+            "Copy the token now: it cannot be shown again. The server keeps only its hash."
         </p>
-        <pre class="call" tabindex="0" role="region" aria-label="The token">{secret.clone()}</pre>
+        <pre class="call break" tabindex="0" role="region" aria-label="The token">{secret.clone()}</pre>
         <CopyButton text=secret what="token" />
         <p class="mut">
             "Send it as " <code>"Authorization: Bearer …"</code> ", or set " <code>"TOLLGATE_TOKEN"</code>
