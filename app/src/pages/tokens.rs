@@ -40,23 +40,20 @@ struct Revoked {
 pub(crate) fn Tokens() -> AnyView {
     browser::set_title("Tokens");
     let session: Session = expect_context();
-    let rows = fetched_when(move || {
-        (session.signed_in() == Some(true)).then(|| Box::pin(api::list_tokens()) as Request<Vec<TokenRow>>)
-    });
+    // Apart from what else is known of the session: a change of that must not build a dialog anew in which somebody types.
+    let signed_in = Memo::new(move |_| session.signed_in() == Some(true));
+    let local = Memo::new(move |_| session.signed_in() == Some(false));
+    let rows =
+        fetched_when(move || signed_in.get().then(|| Box::pin(api::list_tokens()) as Request<Vec<TokenRow>>));
     let content = move || {
-        match session.signed_in() {
-        Some(true) => own(rows),
-        Some(false) => view! {
-            <section class="panel">
-                <Empty
-                    title="No tokens are needed"
-                    text="Nobody signs in here: whoever reaches this server is its local operator, programs too."
-                />
-            </section>
+        if signed_in.get() {
+            return own(rows);
         }
-        .into_any(),
-        None => view! { <Skeleton lines=4 /> }.into_any(),
-    }
+        if !local.get() {
+            return view! { <Skeleton lines=4 /> }.into_any();
+        }
+        let text = "Nobody signs in here: whoever reaches this server is its local operator, programs too.";
+        view! { <section class="panel"><Empty title="No tokens are needed" text /></section> }.into_any()
     };
     view! {
         <Heading title="Tokens">

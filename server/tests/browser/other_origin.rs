@@ -22,25 +22,15 @@ async fn another_server() -> u16 {
     port
 }
 
-/// What the console answers its own page.
-async fn own_post(tab: &Tab, path: &str, body: &Value) -> (u64, Value) {
-    let script = format!(
-        "const answer = await fetch('{path}', {{ method: 'POST', headers: {{ 'content-type': 'application/json' }}, \
-         body: JSON.stringify({body}) }}); return [answer.status, await answer.json()];"
-    );
-    let answer = tab.evaluate_async(&script).await;
-    (answer[0].as_u64().expect("a status"), answer[1].clone())
-}
-
 /// What could be done to the console by one who is signed in, each as a path and the body that would do it.
 async fn harm(tab: &Tab, instance: &str) -> [(&'static str, Value); 3] {
     let parts: Vec<&str> = instance.split('/').collect();
     let subject =
         json!({ "account": parts[2], "region": parts[3], "instance_id": parts[4], "hop_limit": null });
-    let (status, report) = own_post(tab, "/api/fleet/plan-enforce", &subject).await;
+    let (status, report) = tab.post("/api/fleet/plan-enforce", &subject).await;
     assert_eq!(status, 200, "{report}");
     let apply = json!({ "plan": report["plan"], "reason": "another page's", "idempotency_key": "another" });
-    let sessions = tab.evaluate_async("return (await fetch('/api/session/list?all=false')).json()").await;
+    let sessions = tab.get("/api/session/list?all=false").await;
     [
         ("/api/fleet/apply", apply),
         ("/api/session/end", json!({ "id": sessions[0]["id"] })),
@@ -117,16 +107,13 @@ async fn is_refused_from(host: &str, signed_in: bool) {
     tab.go(&format!("{console}/audit")).await;
     tab.sees("Otto Operator").await;
     tab.sees("Sign-in").await;
-    let entries = tab
-        .evaluate_async(
-            "const path = '/api/audit/list?text=&action=&account=&instance_id=&before_seq=0&limit=100';
-             return (await (await fetch(path)).json()).map((one) => one.entry.action)",
-        )
-        .await;
-    assert_eq!(entries, json!(["sign-in"]));
+    let log = tab.get("/api/audit/list?text=&action=&account=&instance_id=&before_seq=0&limit=100").await;
+    let entries: Vec<&Value> =
+        log.as_array().expect("entries").iter().map(|one| &one["entry"]["action"]).collect();
+    assert_eq!(entries, ["sign-in"]);
     // The same from the console's own page does what it says, so that it was the origin that was refused.
     for (path, body) in &harm {
-        let (status, answer) = own_post(&tab, path, body).await;
+        let (status, answer) = tab.post(path, body).await;
         assert_eq!(status, 200, "{path}: {answer}");
     }
     tab.close().await;

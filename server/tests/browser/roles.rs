@@ -46,7 +46,7 @@ impl Visit {
         }
         button.click().await.expect("a click");
         assert!(tab.all("dialog", "").await.is_empty(), "a disabled button opens nothing");
-        let (status, body) = self.post("/api/fleet/plan-enforce", self.subject()).await;
+        let (status, body) = tab.post("/api/fleet/plan-enforce", &self.subject()).await;
         assert_eq!((status, &body["forbidden"]["message"]), (403, &json!(why)), "{body}");
     }
 
@@ -98,16 +98,6 @@ impl Visit {
     fn subject(&self) -> Value {
         let parts: Vec<&str> = self.instance.split('/').collect();
         json!({ "account": parts[2], "region": parts[3], "instance_id": parts[4], "hop_limit": null })
-    }
-
-    /// What the server answers to the page's own script.
-    async fn post(&self, path: &str, body: Value) -> (u64, Value) {
-        let script = format!(
-            "const answer = await fetch('{path}', {{ method: 'POST', headers: {{ 'content-type': 'application/json' }}, \
-             body: JSON.stringify({body}) }}); return [answer.status, await answer.json()];"
-        );
-        let answer = self.tab.evaluate_async(&script).await;
-        (answer[0].as_u64().expect("a status"), answer[1].clone())
     }
 
     async fn ends(self) {

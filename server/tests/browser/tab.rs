@@ -231,6 +231,21 @@ impl Tab {
         self.evaluate(&script).await
     }
 
+    /// The status and the answer of the server to the page's own script.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> (u64, Value) {
+        let script = format!(
+            "const answer = await fetch('{path}', {{ method: 'POST', headers: {{ 'content-type': 'application/json' }}, \
+             body: JSON.stringify({body}) }}); return [answer.status, await answer.json()];"
+        );
+        let answer = self.evaluate_async(&script).await;
+        (answer[0].as_u64().expect("a status"), answer[1].clone())
+    }
+
+    /// As [`Tab::post`], of what is read.
+    pub(crate) async fn get(&self, path: &str) -> Value {
+        self.evaluate_async(&format!("return (await fetch('{path}')).json();")).await
+    }
+
     /// Waits, and tells what the page showed where it was in vain.
     pub(crate) async fn wait(&self, what: &str, mut condition: impl AsyncFnMut() -> bool) {
         let patience = Duration::from_secs(30);

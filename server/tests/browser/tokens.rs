@@ -120,10 +120,8 @@ async fn a_token_is_made_used_and_revoked() {
     tab.is_clean().await;
 
     // Revoked behind the page's back, so that it is told what it does not know yet.
-    let gone = "const rows = await (await fetch('/api/token/list')).json(); const [{ id }] = rows;
-        return (await fetch('/api/token/revoke', { method: 'POST', headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ id }) })).status";
-    assert_eq!(tab.evaluate_async(gone).await, 200);
+    let left = tab.get("/api/token/list").await;
+    assert_eq!(tab.post("/api/token/revoke", &json!({ "id": left[0]["id"] })).await.0, 200);
     tab.click("button", "Revoke: looks at").await;
     tab.find("dialog", "Revoke looks at").await;
     tab.click("button", "Revoke").await;
@@ -182,10 +180,8 @@ async fn a_token_is_made_after_the_session_ended_under_its_dialog() {
     let tab = guarded.sign_in("viewer", "Vera Viewer", "/tokens").await;
     tab.click("button", "New token").await;
     tab.type_into("textbox", "Name", "typed before it ended").await;
-    let end = "const [{ id }] = await (await fetch('/api/session/list?all=false')).json();
-        return (await fetch('/api/session/end', { method: 'POST', headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ id }) })).status";
-    assert_eq!(tab.evaluate_async(end).await, 200);
+    let sessions = tab.get("/api/session/list?all=false").await;
+    assert_eq!(tab.post("/api/session/end", &json!({ "id": sessions[0]["id"] })).await.0, 200);
     tab.click("button", "Make token").await;
     signs_in_again(&tab).await;
     let secret = shown(&tab).await;
