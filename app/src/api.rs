@@ -31,7 +31,7 @@ pub async fn list_issuers() -> Result<Vec<String>, ApiError> {
 
 /// The caller's own sessions, or everybody's for an administrator who asks for `all`.
 #[server(endpoint = "session/list", input = GetUrl, output = TreeJson)]
-pub async fn list_sessions(all: bool) -> Result<Vec<wire::SessionRow>, ApiError> {
+pub async fn list_sessions(all: bool) -> Result<wire::SessionList, ApiError> {
     Services::anyone()?.sessions(all).await
 }
 
@@ -72,7 +72,7 @@ pub async fn show_device(user_code: String) -> Result<wire::DeviceRow, ApiError>
 
 /// Lets a program that waits in, to act for the caller, or refuses it.
 #[server(endpoint = "device/decide", input = Json, output = TreeJson)]
-pub async fn decide_device(user_code: String, approve: bool) -> Result<wire::DeviceRow, ApiError> {
+pub async fn decide_device(user_code: String, approve: bool) -> Result<(), ApiError> {
     Services::anyone()?.decide_device(&user_code, approve).await
 }
 

@@ -5,6 +5,7 @@ mod cookie;
 mod device;
 mod gate;
 mod issuer;
+mod limits;
 mod routes;
 pub(crate) mod transport;
 mod workflow;
@@ -22,6 +23,7 @@ use url::Url;
 
 pub(crate) use self::gate::{Gate, Way, Who, authenticate};
 pub(crate) use self::issuer::{Issuer, IssuerConfig, IssuerError};
+use self::limits::{Limits, Person};
 pub(crate) use self::routes::router;
 pub(crate) use self::workflow::{GITHUB, TrustedWorkflow};
 
@@ -76,6 +78,7 @@ pub(crate) struct Auth {
     workflows: Workflows,
     transport: Transport,
     fleet: Arc<Fleet>,
+    limits: Limits,
 }
 
 impl Auth {
@@ -91,6 +94,7 @@ impl Auth {
             transport: Transport::new().map_err(|error| error.to_string())?,
             config,
             fleet,
+            limits: Limits::new(),
         })
     }
 
@@ -120,16 +124,17 @@ impl Auth {
 
     /// The session that a cookie's secret opens; `None` when there is none or it has ended.
     async fn session(&self, secret: &str) -> Result<Option<StoredSession>, StoreError> {
+        self.fleet.store().session(&secret::hash(secret), Timestamp::now(), self.config.session_idle).await
+    }
+
+    /// Keeps a session that is used from ending for idleness.
+    async fn keep_alive(&self, session: &StoredSession) -> Result<(), StoreError> {
         let now = Timestamp::now();
-        let store = self.fleet.store();
-        let Some(session) = store.session(&secret::hash(secret), now, self.config.session_idle).await? else {
-            return Ok(None);
-        };
         // Writing on each request would make every read a write; a fraction of the idle time is exact enough.
         if now.duration_since(session.last_seen_at) > self.config.session_idle / 20 {
-            store.touch_session(&session.id, now).await?;
+            self.fleet.store().touch_session(&session.id, now).await?;
         }
-        Ok(Some(session))
+        Ok(())
     }
 
     /// The token that a program sent; `None` when there is none or it has expired.
@@ -144,9 +149,10 @@ impl Auth {
     }
 
     /// Who a program says it is by a token: somebody's personal one, or the one of a run of continuous integration.
-    async fn program(&self, token: &str, address: String) -> Result<Option<Caller>, StoreError> {
+    async fn program(&self, token: &str, address: String) -> Result<Option<(Caller, Person)>, StoreError> {
         if let Some(token) = self.token(token).await? {
-            return Ok(Some(self.owner_of(token, address)));
+            let person = Person { issuer: token.issuer.clone(), subject: token.subject.clone() };
+            return Ok(Some((self.owner_of(token, address), person)));
         }
         let run = match self.workflows.run(&self.transport, token).await {
             Ok(Some(run)) => run,
@@ -171,7 +177,9 @@ impl Auth {
             self.fleet.store().append_audit(&entry).await?;
             return Ok(None);
         }
-        Ok(Some(Caller { actor, address, access: run.access, limit: None, signed_in: None }))
+        // A run has no name that stays the same; its repository has.
+        let person = Person { issuer: run.issuer, subject: run.claims.repository };
+        Ok(Some((Caller { actor, address, access: run.access, limit: None, signed_in: None }, person)))
     }
 
     fn owner_of(&self, token: StoredToken, address: String) -> Caller {
@@ -195,6 +203,7 @@ impl Auth {
                 issuer: session.issuer,
                 subject: session.subject,
                 groups: session.groups,
+                idle: self.config.session_idle,
             }),
         }
     }

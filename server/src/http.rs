@@ -34,6 +34,9 @@ const MAX_BODY: usize = 512 * 1024;
 /// Longer than a plan with its retries takes; the event stream is not bound by it.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
 
+/// Where open pages are told what moved.
+pub(crate) const EVENTS_PATH: &str = "/api/events";
+
 /// What the router is made of.
 pub(crate) struct Parts {
     pub(crate) services: Services,
@@ -72,7 +75,7 @@ pub(crate) fn router(parts: Parts) -> Router {
         .route("/api/{*endpoint}", any(api::server_function))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, REQUEST_TIMEOUT));
-    let events = Router::new().route("/api/events", get(events::stream));
+    let events = Router::new().route(EVENTS_PATH, get(events::stream));
 
     // Used by orchestrators and monitoring.
     let operations = Router::new()

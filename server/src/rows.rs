@@ -38,10 +38,11 @@ pub(crate) fn instance(row: &ListRow) -> Vec<String> {
 }
 
 /// The columns of an audit entry.
-pub(crate) const AUDIT: [&str; 13] = [
+pub(crate) const AUDIT: [&str; 14] = [
     "seq",
     "at",
     "actor",
+    "address",
     "action",
     "account",
     "region",
@@ -66,6 +67,7 @@ pub(crate) fn audit_entry(entry: &AuditEntry) -> Vec<String> {
         seq.to_string(),
         entry.at.to_string(),
         entry.actor.clone(),
+        entry.address.clone(),
         entry.action.as_str().into(),
         entry.account.clone(),
         entry.region.clone(),

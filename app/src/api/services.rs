@@ -14,13 +14,13 @@ use std::sync::Arc;
 pub use access::{Caller, Seen, SignedIn, ViewCache};
 pub use audit::audit_filter;
 pub use domain::access::Permission;
-use domain::change::{Change, Plan};
+use domain::change::{Change, Plan, Refusal};
 use domain::instance::{InstanceKey, SourceKey};
 use domain::policy::PolicyOutcome;
 use domain::query::Vocabulary;
 use domain::wire::{InstanceDetail, Origin, PlanReport, SelectionPreview, SourceRow, UseReport};
-use fleet::Fleet;
 use fleet::error::FleetError;
+use fleet::{Fleet, Requester};
 use leptos::prelude::use_context;
 pub use list::ListCache;
 pub use tokens::personal_token;
@@ -29,6 +29,8 @@ use super::ApiError;
 
 /// How many entries of history and changes an instance's page shows.
 const HISTORY_LIMIT: u32 = 50;
+/// Why nothing is changed about what is only remembered.
+const VANISHED: &str = "The instance is no longer listed by EC2.";
 
 /// The server's services, shared by all requests, for one caller.
 #[derive(Clone)]
@@ -109,11 +111,14 @@ impl Services {
                 changes,
                 history,
                 vanished: Some(gone.last_seen),
-                enforce_disabled: Some("The instance is no longer listed by EC2.".into()),
+                enforce_disabled: Some(VANISHED.into()),
+                restore_disabled: Some(VANISHED.into()),
             });
         };
         let not_allowed = self.change_denied(&key.source);
-        let refusal = self.fleet.enforce_refusal(&row.instance).map(|refusal| refusal.to_string());
+        let refused = |refusal: Option<Refusal>| {
+            not_allowed.clone().or_else(|| refusal.map(|refusal| refusal.to_string()))
+        };
         Ok(InstanceDetail {
             instance: row.instance.as_ref().clone(),
             alias: row.alias.to_string(),
@@ -125,7 +130,8 @@ impl Services {
             changes,
             history,
             vanished: None,
-            enforce_disabled: not_allowed.or(refusal),
+            enforce_disabled: refused(self.fleet.enforce_refusal(&row.instance)),
+            restore_disabled: refused(self.fleet.restore_refusal(&row.instance)),
         })
     }
 
@@ -184,7 +190,8 @@ impl Services {
     ) -> Result<Change, ApiError> {
         self.permit_source(Permission::Change, &plan.key.source)?;
         let caller = self.caller()?;
-        self.fleet.apply(plan, &caller.actor, reason, idempotency_key).await.map_err(api_error)
+        let requester = Requester { actor: &caller.actor, address: &caller.address };
+        self.fleet.apply(plan, requester, reason, idempotency_key).await.map_err(api_error)
     }
 
     pub(super) async fn change(&self, id: i64) -> Result<Change, ApiError> {

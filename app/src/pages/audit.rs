@@ -157,7 +157,9 @@ fn first_page(entries: &[AuditEntry], filter: Memo<AuditFilter>) -> AnyView {
 fn entry_view(entry: &AuditEntry) -> AnyView {
     let record = &entry.entry;
     let tone = match record.action {
-        AuditAction::EnforceRequested | AuditAction::RestoreRequested => Tone::Info,
+        AuditAction::EnforceRequested | AuditAction::RestoreRequested | AuditAction::RoleChanged => {
+            Tone::Info
+        }
         AuditAction::ChangeApplied => Tone::Ok,
         AuditAction::ChangeFailed => Tone::Bad,
         AuditAction::ChangeRefused | AuditAction::SignInFailed | AuditAction::Denied => Tone::Warn,

@@ -3,15 +3,14 @@
 use domain::wire::DeviceRow;
 use leptos::prelude::*;
 
-use crate::api::{self, ApiError};
+use crate::api;
 use crate::browser;
-use crate::fetched::{fetched, spawn};
+use crate::deed::Deed;
+use crate::fetched::fetched;
 use crate::format::joined;
-use crate::live::Live;
 use crate::paths;
-use crate::problem::{Problem, show};
+use crate::problem::show;
 use crate::router::{Router, Trace};
-use crate::session::Session;
 use crate::ui::{Button, Empty, Heading, Kind, Time};
 
 #[component]
@@ -61,52 +60,42 @@ fn ask_code(router: Router) -> AnyView {
 }
 
 fn decide(code: String) -> AnyView {
-    let session: Session = expect_context();
-    let live: Live = expect_context();
     let asked = code.clone();
     let waiting = fetched(move || Box::pin(api::show_device(asked.clone())));
-    let failure = RwSignal::new(None::<ApiError>);
+    let deed = Deed::new();
     let decided = RwSignal::new(None::<bool>);
-    let busy = RwSignal::new(None::<String>);
-    let send_code = code.clone();
-    let send = Callback::new(move |approve: bool| {
-        let code = send_code.clone();
-        failure.set(None);
-        busy.set(Some("The answer is on its way.".into()));
-        spawn(Box::pin(async move {
-            let answer = api::decide_device(code, approve).await;
-            live.note(answer.as_ref().err());
-            busy.try_set(None);
-            match answer {
-                Ok(_) => {
-                    decided.try_set(Some(approve));
-                }
-                Err(error) => {
-                    session.ask();
-                    failure.try_set(Some(error));
-                }
-            }
-        }));
+    let answer = code.clone();
+    let answer = Callback::new(move |approve: bool| {
+        let code = answer.clone();
+        let request = async move {
+            api::decide_device(code, approve).await?;
+            // The page may be gone by now.
+            decided.try_set(Some(approve));
+            Ok(())
+        };
+        let done = if approve { "The program is let in." } else { "The program is refused." };
+        deed.run(Box::pin(request), done, Box::new(|| {}));
     });
     let content = move || match decided.get() {
         Some(true) => ended(
             "It is let in",
-            "Go back to the program: it goes on by itself. Take its token back under Tokens.",
+            "Go back to the program: it goes on by itself. Its token is listed, and taken back, under Tokens.",
         ),
         Some(false) => ended("It is refused", "It is told so. You can close this page."),
         None => {
             let code = code.clone();
-            show(waiting, 3, move |row| question(row, &code, busy, send))
+            show(waiting, 3, move |row| question(row, &code, deed, answer))
         }
     };
     view! {
-        {move || failure.get().map(|error| view! { <Problem error /> })}
+        {deed.problem()}
         {move || content()}
     }
     .into_any()
 }
 
-fn question(row: &DeviceRow, code: &str, busy: RwSignal<Option<String>>, send: Callback<bool>) -> AnyView {
+fn question(row: &DeviceRow, code: &str, deed: Deed, answer: Callback<bool>) -> AnyView {
+    let busy = Signal::derive(move || deed.under_way.get().then(|| "The answer is on its way.".to_owned()));
     view! {
         <section class="panel ask" aria-label="The program">
             <p>"Does the program show this code? If not, or if you started none, refuse it."</p>
@@ -115,8 +104,8 @@ fn question(row: &DeviceRow, code: &str, busy: RwSignal<Option<String>>, send: C
                 {joined(&[&row.client, ", at ", &row.address, ", asked "])} <Time at=row.created_at /> "."
             </p>
             <div class="acts">
-                <Button label="Let it in" kind=Kind::Primary disabled_reason=busy on_press=move || send.run(true) />
-                <Button label="Refuse" disabled_reason=busy on_press=move || send.run(false) />
+                <Button label="Let it in" kind=Kind::Primary disabled_reason=busy on_press=move || answer.run(true) />
+                <Button label="Refuse" disabled_reason=busy on_press=move || answer.run(false) />
             </div>
         </section>
     }

@@ -141,7 +141,7 @@ fn state(detail: &InstanceDetail, open: Callback<Intent>) -> AnyView {
         view! { <VerdictPill verdict=detail.verdict managed=detail.instance.is_managed() /> }.into_any();
     let options = facts::options(detail);
     let policy = facts::policy(&detail.policy);
-    let changes = changes::changes(&detail.changes, open);
+    let changes = changes::changes(detail, open);
     let history = changes::history(&detail.history);
     view! {
         <Panel title="Metadata options" actions=pill>{options}</Panel>

@@ -1,7 +1,7 @@
 //! The sessions: where somebody is signed in, each to be ended; for administrators also everybody else's.
 
 use domain::access::Permission;
-use domain::wire::SessionRow;
+use domain::wire::{SessionList, SessionRow};
 use leptos::prelude::*;
 
 use crate::account::sign_out;
@@ -9,12 +9,12 @@ use crate::api;
 use crate::browser;
 use crate::deed::Deed;
 use crate::fetched::fetched;
-use crate::format::joined;
+use crate::format::{self, joined};
 use crate::paths;
 use crate::problem::show;
 use crate::router::{Router, Trace};
 use crate::session::Session;
-use crate::ui::{Empty, Heading, Pill, Time, Toasts, Tone, small_button, table};
+use crate::ui::{Banner, Empty, Heading, Pill, Time, Toasts, Tone, small_button, table};
 
 #[component]
 pub(crate) fn Sessions() -> AnyView {
@@ -60,7 +60,8 @@ pub(crate) fn Sessions() -> AnyView {
     .into_any()
 }
 
-fn list(rows: &[SessionRow], all: bool, end: Callback<String>) -> AnyView {
+fn list(list: &SessionList, all: bool, end: Callback<String>) -> AnyView {
+    let SessionList { sessions: rows, more } = list;
     if rows.is_empty() {
         let text = if all { "Nobody is signed in." } else { "You are here without having signed in." };
         return view! { <section class="panel"><Empty title="No sessions" text /></section> }.into_any();
@@ -69,7 +70,20 @@ fn list(rows: &[SessionRow], all: bool, end: Callback<String>) -> AnyView {
     if all {
         names.insert(0, "Person");
     }
-    table("Table of sessions", names, rows.iter().map(|row| cells(row, all, end)).collect())
+    let cut = more.then(|| {
+        let count = format::count(rows.len() as u32);
+        view! {
+            <Banner tone=Tone::Unknown title="There are more sessions.">
+                {joined(&["Only the ", &count, " that were seen last are listed."])}
+            </Banner>
+        }
+    });
+    let table = table("Table of sessions", names, rows.iter().map(|row| cells(row, all, end)).collect());
+    view! {
+        {cut}
+        {table}
+    }
+    .into_any()
 }
 
 /// What stands below the headings.

@@ -115,6 +115,14 @@ fn explained(problem: &str) -> Option<(&'static str, &'static str)> {
             "The server cannot store the sign-in now.",
             "Try again in a minute. If it stays, its log has the reason.",
         ),
+        "too-many" => (
+            "Too many sign-ins come from your address.",
+            "Wait a minute and sign in again. Others at the same place count too.",
+        ),
+        "unusable" => (
+            "The link to sign in cannot be used.",
+            "It may be of an issuer that is not in the configuration any more. Choose one below.",
+        ),
         _ => ("The sign-in did not succeed.", "Try again."),
     };
     Some(words)

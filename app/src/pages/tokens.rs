@@ -263,6 +263,7 @@ fn limit(role: Role) -> &'static str {
         Role::Operator => "Only what an operator may do",
         Role::Releaser => "Only what a releaser may do",
         Role::Approver => "Only what an approver may do",
+        Role::Reporter => "Only what a reporter may do",
         Role::Administrator => "Only what an administrator may do",
     }
 }

@@ -6,11 +6,12 @@ mod scope;
 mod tests;
 mod workflow;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::scope::{Resource, Scope};
+pub use self::scope::{Resource, Scope, is_mistake};
 pub use self::workflow::{WorkflowClaims, WorkflowRule, of_workflow};
 
 /// What somebody is in this installation.
@@ -208,6 +209,18 @@ impl Access {
 fn listed<T: fmt::Display>(items: impl IntoIterator<Item = T>, separator: &str) -> String {
     let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
     items.join(separator)
+}
+
+/// `operator for account prod; viewer for everything`: the same words for the same grants, in whatever order a
+/// configuration gives them and however often.
+impl fmt::Display for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let grants: BTreeSet<String> = self.grants.iter().map(ToString::to_string).collect();
+        if grants.is_empty() {
+            return f.write_str("nothing");
+        }
+        f.write_str(&listed(grants, "; "))
+    }
 }
 
 impl fmt::Display for Role {

@@ -23,6 +23,8 @@ pub enum AuditAction {
     SignIn,
     /// Somebody tried to sign in and was not let in.
     SignInFailed,
+    /// What somebody's groups give is not what it was when they signed in before.
+    RoleChanged,
     /// Somebody ended their own session.
     SignOut,
     /// A session was ended from another one, by its owner or an administrator.
@@ -40,7 +42,7 @@ pub enum AuditAction {
 }
 
 impl AuditAction {
-    pub const ALL: [AuditAction; 14] = [
+    pub const ALL: [AuditAction; 15] = [
         AuditAction::EnforceRequested,
         AuditAction::RestoreRequested,
         AuditAction::ChangeApplied,
@@ -48,6 +50,7 @@ impl AuditAction {
         AuditAction::ChangeRefused,
         AuditAction::SignIn,
         AuditAction::SignInFailed,
+        AuditAction::RoleChanged,
         AuditAction::SignOut,
         AuditAction::SessionRevoked,
         AuditAction::TokenMade,
@@ -66,6 +69,7 @@ impl AuditAction {
             AuditAction::ChangeRefused => "change-refused",
             AuditAction::SignIn => "sign-in",
             AuditAction::SignInFailed => "sign-in-failed",
+            AuditAction::RoleChanged => "role-changed",
             AuditAction::SignOut => "sign-out",
             AuditAction::SessionRevoked => "session-revoked",
             AuditAction::TokenMade => "token-made",
@@ -89,6 +93,7 @@ impl AuditAction {
             AuditAction::ChangeRefused => "Change refused",
             AuditAction::SignIn => "Sign-in",
             AuditAction::SignInFailed => "Sign-in failed",
+            AuditAction::RoleChanged => "Role changed",
             AuditAction::SignOut => "Sign-out",
             AuditAction::SessionRevoked => "Session revoked",
             AuditAction::TokenMade => "Token made",

@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 
 pub(crate) use fields::setting_differences;
 pub use fields::{Difference, differences, fields};
-pub use plan::{Plan, Refusal, TakesEffect, plan_enforce, plan_restore};
+pub use plan::{Plan, Refusal, TakesEffect, changeable, plan_enforce, plan_restore};
 pub use status::ChangeStatus;
 pub use way_back::WayBack;
 
@@ -53,6 +53,9 @@ pub struct Change {
     pub after: Option<MetadataOptions>,
     pub status: ChangeStatus,
     pub actor: String,
+    /// Where the actor called from; empty where nobody called.
+    #[serde(default)]
+    pub address: String,
     pub reason: String,
     pub policy_revision: String,
     pub aws_request_id: Option<String>,

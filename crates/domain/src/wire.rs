@@ -130,6 +130,9 @@ pub struct InstanceDetail {
     pub vanished: Option<Timestamp>,
     /// Why IMDSv2 cannot be enforced now; `None` when it can be planned.
     pub enforce_disabled: Option<String>,
+    /// Why what a change replaced cannot be put back now; `None` when it can be planned.
+    #[serde(default)]
+    pub restore_disabled: Option<String>,
 }
 
 /// What CloudWatch says of the use of IMDSv1 over the last days.
@@ -240,6 +243,16 @@ pub struct SessionRow {
     pub expires_at: Timestamp,
     /// Whether it is the one that asks.
     pub current: bool,
+}
+
+/// The sessions that were asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionList {
+    /// Last seen first.
+    pub sessions: Vec<SessionRow>,
+    /// Whether there are more, which are not told.
+    #[serde(default)]
+    pub more: bool,
 }
 
 /// A personal access token.

@@ -3,3 +3,5 @@
 
 mod drive;
 mod plan;
+
+pub use plan::Requester;

@@ -17,5 +17,6 @@ mod rate;
 mod raw;
 mod view;
 
+pub use changes::Requester;
 pub use engine::{Fleet, Notice};
 pub use view::{FleetView, list_row};

@@ -27,7 +27,8 @@ macro_rules! select_changes {
     ($rest:literal) => {
         concat!(
             "SELECT id, idempotency_key, account, region, instance_id, purpose, request, before_options, after_options, \
-             status, actor, reason, policy_revision, aws_request_id, error, requested_at, updated_at FROM changes ",
+             status, actor, address, reason, policy_revision, aws_request_id, error, requested_at, updated_at \
+             FROM changes ",
             $rest
         )
     };
@@ -43,6 +44,8 @@ pub struct NewChange {
     pub request: Request,
     pub before: MetadataOptions,
     pub actor: String,
+    /// Where the actor called from; empty where nobody called.
+    pub address: String,
     pub reason: String,
     pub policy_revision: String,
     pub requested_at: Timestamp,
@@ -208,8 +211,8 @@ async fn append_trail(
 async fn insert_change(tx: &mut AnyConnection, id: i64, new: &NewChange) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO changes (id, idempotency_key, account, region, instance_id, purpose, request, before_options,
-            status, is_open, actor, reason, policy_revision, requested_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, $10, $11, $12, $13, $13)",
+            status, is_open, actor, reason, policy_revision, requested_at, updated_at, address)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, $10, $11, $12, $13, $13, $14)",
     )
     .bind(id)
     .bind(clean(&new.idempotency_key))
@@ -224,6 +227,7 @@ async fn insert_change(tx: &mut AnyConnection, id: i64, new: &NewChange) -> Resu
     .bind(clean(&new.reason))
     .bind(clean(&new.policy_revision))
     .bind(new.requested_at.as_millisecond())
+    .bind(clean(&new.address))
     .execute(tx)
     .await?;
     Ok(())
@@ -272,6 +276,7 @@ fn change_from(row: &AnyRow) -> Result<Change, StoreError> {
         after: optional_json(row, "after_options")?,
         status: parsed(row, "status", ChangeStatus::parse)?,
         actor: row.try_get("actor")?,
+        address: row.try_get("address")?,
         reason: row.try_get("reason")?,
         policy_revision: row.try_get("policy_revision")?,
         aws_request_id: row.try_get("aws_request_id")?,

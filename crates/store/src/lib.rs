@@ -1,4 +1,4 @@
-//! What Tollgate remembers: snapshots, history, changes, the audit log, sessions, tokens, events and leases, in SQLite or
+//! What Tollgate remembers: snapshots, history, changes, the audit log, people, sessions, tokens, events and leases, in SQLite or
 //! Postgres.
 //!
 //! One SQL text serves both databases. Everything that belongs together is written in one transaction, so that a
@@ -15,7 +15,9 @@ mod lease;
 mod login;
 mod migrate;
 mod outbox;
+mod person;
 mod retention;
+mod secret;
 mod session;
 mod snapshot;
 mod sql;
@@ -30,6 +32,7 @@ pub use history::{HistoryEntry, HistoryKind, ObservedState, TrendPoint, Vanished
 pub use lease::Lease;
 pub use migrate::SCHEMA_VERSION;
 pub use outbox::{Delivery, NewDelivery};
+pub use person::SeenPerson;
 pub use retention::{Pruned, Retention};
 pub use session::{NewSession, StoredSession};
 pub use snapshot::{Collection, NewSnapshot, StoredSnapshot};

@@ -26,6 +26,7 @@ const MIGRATIONS: &[Migration] = &[
         min_reader_version: 1,
         sql: include_str!("../migrations/0003_device_logins.sql"),
     },
+    Migration { version: 4, min_reader_version: 1, sql: include_str!("../migrations/0004_persons.sql") },
 ];
 
 /// Names the lock in Postgres, whose advisory locks are numbers: `tollgate` in ASCII.

@@ -6,7 +6,7 @@ use crate::sql::earlier;
 use crate::{Store, StoreError};
 
 /// How long each kind of row is kept. Changes are kept for good: they hold the way back. Sessions, sign-ins and tokens are
-/// kept until they expire, and so are programs that wait to be let in.
+/// kept until they expire, and so are programs that wait to be let in; people as long as the audit log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
     pub history: SignedDuration,
@@ -25,6 +25,7 @@ pub struct Retention {
 pub struct Pruned {
     pub history: u64,
     pub audit: u64,
+    pub persons: u64,
     pub events: u64,
     pub vanished: u64,
     pub trend: u64,
@@ -44,14 +45,26 @@ impl Store {
                 earlier(now, retention.history),
             )
             .await?;
-        let audit = match retention.audit {
-            None => 0,
+        let (audit, persons) = match retention.audit {
+            None => (0, 0),
             Some(keep) => {
-                self.delete_older(
-                    "DELETE FROM audit WHERE seq IN (SELECT seq FROM audit WHERE at < $1 LIMIT $2)",
-                    earlier(now, keep),
-                )
-                .await?
+                let too_old = earlier(now, keep);
+                let audit = self
+                    .delete_older(
+                        "DELETE FROM audit WHERE seq IN (SELECT seq FROM audit WHERE at < $1 LIMIT $2)",
+                        too_old,
+                    )
+                    .await?;
+                // Where the log no longer tells what somebody was given, nothing else may.
+                let persons = self
+                    .delete_older(
+                        "DELETE FROM persons WHERE (issuer, subject) IN (
+                            SELECT issuer, subject FROM persons WHERE seen_at < $1 LIMIT $2
+                         )",
+                        too_old,
+                    )
+                    .await?;
+                (audit, persons)
             }
         };
         let events = self
@@ -115,6 +128,7 @@ impl Store {
         Ok(Pruned {
             history,
             audit,
+            persons,
             events,
             vanished,
             trend,

@@ -98,14 +98,7 @@ impl Store {
     /// Records that a session was seen, which keeps it from ending for idleness. Each time is a write, so that once in a
     /// small part of the idle time is often enough.
     pub async fn touch_session(&self, id: &str, now: Timestamp) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        // Never back: the clocks of two replicas differ.
-        sqlx::query("UPDATE sessions SET last_seen_at = $1 WHERE id = $2 AND last_seen_at < $1")
-            .bind(now.as_millisecond())
-            .bind(clean(id))
-            .execute(&mut *tx)
-            .await?;
-        Ok(tx.commit().await?)
+        self.touch("UPDATE sessions SET last_seen_at = $1 WHERE id = $2 AND last_seen_at < $1", id, now).await
     }
 
     /// Somebody's sessions that have not expired, last seen first; those that ended for idleness are among them.
@@ -137,29 +130,20 @@ impl Store {
         rows.iter().map(session_from).collect()
     }
 
+    /// Ends one of somebody's sessions; `false` when there is none, or it is somebody else's.
+    pub async fn end_own_session(&self, id: &str, issuer: &str, subject: &str) -> Result<bool, StoreError> {
+        let statement = "DELETE FROM sessions WHERE id = $1 AND issuer = $2 AND subject = $3";
+        Ok(self.take_back(statement, &[id, issuer, subject]).await? > 0)
+    }
+
     /// Ends a session, whoever's it is; `false` when there was none.
     pub async fn end_session(&self, id: &str) -> Result<bool, StoreError> {
-        let mut tx = self.begin().await?;
-        let ended = sqlx::query("DELETE FROM sessions WHERE id = $1")
-            .bind(clean(id))
-            .execute(&mut *tx)
-            .await?
-            .rows_affected();
-        tx.commit().await?;
-        Ok(ended > 0)
+        Ok(self.take_back("DELETE FROM sessions WHERE id = $1", &[id]).await? > 0)
     }
 
     /// Ends all of somebody's sessions, and answers how many there were.
     pub async fn end_sessions_of(&self, issuer: &str, subject: &str) -> Result<u64, StoreError> {
-        let mut tx = self.begin().await?;
-        let ended = sqlx::query("DELETE FROM sessions WHERE issuer = $1 AND subject = $2")
-            .bind(clean(issuer))
-            .bind(clean(subject))
-            .execute(&mut *tx)
-            .await?
-            .rows_affected();
-        tx.commit().await?;
-        Ok(ended)
+        self.take_back("DELETE FROM sessions WHERE issuer = $1 AND subject = $2", &[issuer, subject]).await
     }
 }
 

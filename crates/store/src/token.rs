@@ -93,16 +93,8 @@ impl Store {
 
     /// Records that a token was used. Each time is a write: once in a while is often enough.
     pub async fn touch_token(&self, id: &str, now: Timestamp) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        // Never back: the clocks of two replicas differ.
-        sqlx::query(
-            "UPDATE tokens SET last_used_at = $1 WHERE id = $2 AND (last_used_at IS NULL OR last_used_at < $1)",
-        )
-        .bind(now.as_millisecond())
-        .bind(clean(id))
-        .execute(&mut *tx)
-        .await?;
-        Ok(tx.commit().await?)
+        let statement = "UPDATE tokens SET last_used_at = $1 WHERE id = $2 AND (last_used_at IS NULL OR last_used_at < $1)";
+        self.touch(statement, id, now).await
     }
 
     /// Somebody's tokens, newest first; those that expired are among them until they are pruned.
@@ -118,28 +110,13 @@ impl Store {
 
     /// Revokes a token of its owner; `false` when there is none, or it is somebody else's.
     pub async fn revoke_token(&self, id: &str, issuer: &str, subject: &str) -> Result<bool, StoreError> {
-        let mut tx = self.begin().await?;
-        let revoked = sqlx::query("DELETE FROM tokens WHERE id = $1 AND issuer = $2 AND subject = $3")
-            .bind(clean(id))
-            .bind(clean(issuer))
-            .bind(clean(subject))
-            .execute(&mut *tx)
-            .await?
-            .rows_affected();
-        tx.commit().await?;
-        Ok(revoked > 0)
+        let statement = "DELETE FROM tokens WHERE id = $1 AND issuer = $2 AND subject = $3";
+        Ok(self.take_back(statement, &[id, issuer, subject]).await? > 0)
     }
 
     /// Revokes a token, whoever's it is; `false` when there is none.
     pub async fn revoke_any_token(&self, id: &str) -> Result<bool, StoreError> {
-        let mut tx = self.begin().await?;
-        let revoked = sqlx::query("DELETE FROM tokens WHERE id = $1")
-            .bind(clean(id))
-            .execute(&mut *tx)
-            .await?
-            .rows_affected();
-        tx.commit().await?;
-        Ok(revoked > 0)
+        Ok(self.take_back("DELETE FROM tokens WHERE id = $1", &[id]).await? > 0)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Instant;
 
 use app::api::ApiError;
 use app::api::services::Caller;
@@ -10,9 +11,11 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderMap, header};
 use ipnet::IpNet;
+use store::StoreError;
 
+use super::limits::Person;
 use super::{Auth, cookie};
-use crate::http::api;
+use crate::http::{EVENTS_PATH, api};
 
 /// How callers are told apart.
 #[derive(Clone)]
@@ -44,11 +47,12 @@ pub(crate) async fn authenticate(State(gate): State<Gate>, mut request: Request,
     let peer = peer.unwrap_or(IpAddr::from([127, 0, 0, 1]));
     let address = caller_address(peer, request.headers(), &gate.trusted_proxies);
     let who = match &gate.way {
-        Way::Local(caller) => Some(caller.clone()),
-        Way::SignIn(auth) => match signed_in(auth, request.headers(), address).await {
-            Ok(who) => who,
-            Err(error) => return api::error(error),
-        },
+        Way::Local(caller) => Ok(Some(caller.clone())),
+        Way::SignIn(auth) => signed_in(auth, request.uri().path(), request.headers(), address).await,
+    };
+    let who = match who {
+        Ok(who) => who,
+        Err(error) => return api::error(error),
     };
     request.extensions_mut().insert(Who(who));
     request.extensions_mut().insert(Address(address));
@@ -57,22 +61,45 @@ pub(crate) async fn authenticate(State(gate): State<Gate>, mut request: Request,
 
 async fn signed_in(
     auth: &Auth,
+    path: &str,
     headers: &HeaderMap,
     address: IpAddr,
 ) -> Result<Option<Arc<Caller>>, ApiError> {
-    let address = address.to_string();
+    let known = known(auth, path, headers, address).await?;
+    auth.limits.change(path, address, known.as_ref().map(|(_, person)| person))?;
+    Ok(known.map(|(caller, _)| Arc::new(caller)))
+}
+
+/// The caller, and who that is at the issuer.
+async fn known(
+    auth: &Auth,
+    path: &str,
+    headers: &HeaderMap,
+    address: IpAddr,
+) -> Result<Option<(Caller, Person)>, ApiError> {
+    let from = address.to_string();
     // A program says who it is by itself; its request carries no cookie that another page could have it send.
-    let caller = match bearer(headers) {
-        Some(token) => auth.program(token, address).await,
-        None => match cookie::read(headers, cookie::SESSION) {
-            Some(secret) => auth.session(&secret).await.map(|session| Some(auth.caller(session?, address))),
-            None => Ok(None),
-        },
-    };
-    caller.map(|caller| caller.map(Arc::new)).map_err(|error| {
-        tracing::error!(%error, "a session or token cannot be looked up");
-        ApiError::Unavailable { message: "Sessions cannot be read now. Try again in a moment.".into() }
-    })
+    if let Some(secret) = bearer(headers) {
+        auth.limits.may_try_token(address, Instant::now())?;
+        let program = auth.program(secret, from).await.map_err(unavailable)?;
+        if program.is_none() {
+            auth.limits.wrong_token(address, Instant::now());
+        }
+        return Ok(program);
+    }
+    let Some(secret) = cookie::read(headers, cookie::SESSION) else { return Ok(None) };
+    let Some(session) = auth.session(&secret).await.map_err(unavailable)? else { return Ok(None) };
+    // A stream is opened again by the page whenever it breaks, which tells nothing of a person.
+    if path != EVENTS_PATH {
+        auth.keep_alive(&session).await.map_err(unavailable)?;
+    }
+    let person = Person { issuer: session.issuer.clone(), subject: session.subject.clone() };
+    Ok(Some((auth.caller(session, from), person)))
+}
+
+fn unavailable(error: StoreError) -> ApiError {
+    tracing::error!(%error, "a session or token cannot be looked up");
+    ApiError::Unavailable { message: "Sessions cannot be read now. Try again in a moment.".into() }
 }
 
 /// The token of an `Authorization` header (RFC 6750, §2.1).

@@ -1,63 +1,74 @@
 //! The way to an issuer's sign-in page and back, and signing out.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use app::api::ApiError;
 use app::api::services::secret;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
+use domain::access::Access;
 use domain::audit::{AuditAction, NewAuditEntry};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use domain::change::Difference;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
-use store::NewSession;
+use store::{NewSession, SeenPerson, StoreError};
 use url::Url;
 
 use super::gate::{Address, Who};
 use super::issuer::{Attempt, Identity, IssuerError};
+use super::limits::per_address;
 use super::{Auth, cookie, device};
 use crate::http::api;
 
 /// How long somebody may take at the issuer's sign-in page.
 const PATIENCE: SignedDuration = SignedDuration::from_mins(10);
-/// Requests a minute from one address, which may be a whole office's; a sign-in takes two.
-const PER_MINUTE: NonZeroU32 = NonZeroU32::new(60).expect("not zero");
 /// Where a sign-in ends that was not asked for by a page.
 const FIRST_PAGE: &str = "/";
 /// What is kept of a browser's description of itself.
 const LONGEST_USER_AGENT: usize = 200;
 
-type Limiter = DefaultKeyedRateLimiter<std::net::IpAddr>;
-
 /// The routes of sign-in.
 pub(crate) fn router<S: Clone + Send + Sync + 'static>(auth: Arc<Auth>) -> Router<S> {
-    let limiter: Arc<Limiter> = Arc::new(RateLimiter::keyed(Quota::per_minute(PER_MINUTE)));
-    Router::new()
+    let routes = Router::new()
         .route("/api/auth/login", get(login))
         .route(super::CALLBACK_PATH, get(callback))
-        .route("/api/auth/logout", post(logout))
-        .merge(device::router())
-        .layer(middleware::from_fn_with_state(limiter, limit))
+        .route("/api/auth/logout", post(logout));
+    per_address(routes)
+        .merge(per_address(device::router()))
+        .layer(middleware::from_fn_with_state(auth.clone(), for_people))
         .with_state(auth)
 }
 
-/// Refuses an address that asks too often.
-async fn limit(State(limiter): State<Arc<Limiter>>, request: Request, next: Next) -> Response {
-    let address = request.extensions().get::<Address>().copied();
-    if let Some(Address(address)) = address
-        && limiter.check_key(&address).is_err()
-    {
-        limiter.retain_recent();
-        let mut response = api::error(ApiError::TooMany);
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
-        return response;
+/// A refusal that a browser would show in the place of a page leads to the sign-in page, which says it in words.
+async fn for_people(State(auth): State<Arc<Auth>>, request: Request, next: Next) -> Response {
+    if !navigates(request.headers()) {
+        return next.run(request).await;
     }
-    next.run(request).await
+    // What cannot be read as a whole may still say where it was to lead.
+    let query = request.uri().query().unwrap_or_default().as_bytes();
+    let wanted = url::form_urlencoded::parse(query).find(|(name, _)| name == "return_to");
+    let return_to = own_path(&auth.config.public_url, wanted.as_ref().map_or("", |(_, path)| path));
+    let response = next.run(request).await;
+    match response.status() {
+        StatusCode::TOO_MANY_REQUESTS => back(Problem::TooMany, &return_to),
+        StatusCode::BAD_REQUEST => back(Problem::Unusable, &return_to),
+        _ => response,
+    }
+}
+
+/// Whether a browser will show the answer as a page.
+fn navigates(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    match text("sec-fetch-mode") {
+        Some(mode) => mode == "navigate",
+        // An older browser.
+        None => text("accept").is_some_and(|accept| accept.contains("text/html")),
+    }
 }
 
 #[derive(Deserialize)]
@@ -69,39 +80,31 @@ struct Login {
     return_to: String,
 }
 
-async fn login(State(auth): State<Arc<Auth>>, Query(asked): Query<Login>) -> Response {
+async fn login(State(auth): State<Arc<Auth>>, asked: Result<Query<Login>, QueryRejection>) -> Response {
+    let Ok(Query(asked)) = asked else { return unusable("What to sign in for cannot be read.") };
     let issuer = match (asked.issuer.as_str(), &auth.issuers[..]) {
         ("", [only]) => Some(only),
         (name, _) => auth.issuer(name),
     };
-    let Some(issuer) = issuer else {
-        return api::error(ApiError::BadRequest {
-            message: "There is no such issuer in the configuration.".into(),
-        });
-    };
+    let Some(issuer) = issuer else { return unusable("There is no such issuer in the configuration.") };
     let browser = secret::new();
     let return_to = own_path(&auth.config.public_url, &asked.return_to);
-    match issuer.set_out(&return_to, secret::hash(&browser)).await {
-        Err(error) => failed(&error, &return_to),
-        Ok((url, state, attempt)) => {
-            let kept = serde_json::to_string(&attempt).map_err(|error| error.to_string());
-            let expires_at = Timestamp::now() + PATIENCE;
-            let stored = match kept {
-                Ok(kept) => auth
-                    .fleet
-                    .store()
-                    .put_login(&secret::hash(&state), &kept, expires_at)
-                    .await
-                    .map_err(|error| error.to_string()),
-                Err(error) => Err(error),
-            };
-            if let Err(error) = stored {
-                tracing::error!(error, "a sign-in cannot be stored");
-                return back(Problem::Unavailable, &return_to);
-            }
-            redirect(url.as_str(), &[cookie::set(cookie::LOGIN, &browser, PATIENCE)])
-        }
+    let (url, state, attempt) = match issuer.set_out(&return_to, secret::hash(&browser)).await {
+        Ok(way) => way,
+        Err(error) => return failed(&error, &return_to),
+    };
+    if let Err(error) = keep(&auth, &state, &attempt).await {
+        tracing::error!(%error, "a sign-in cannot be stored");
+        return back(Problem::Unavailable, &return_to);
     }
+    redirect(url.as_str(), &[cookie::set(cookie::LOGIN, &browser, PATIENCE)])
+}
+
+/// Remembers a sign-in until its way back.
+async fn keep(auth: &Auth, state: &str, attempt: &Attempt) -> Result<(), StoreError> {
+    let kept = serde_json::to_string(attempt)
+        .map_err(|error| StoreError::Unwritable { what: "a sign-in".into(), problem: error.to_string() })?;
+    auth.fleet.store().put_login(&secret::hash(state), &kept, Timestamp::now() + PATIENCE).await
 }
 
 #[derive(Deserialize)]
@@ -117,9 +120,10 @@ struct Callback {
 async fn callback(
     State(auth): State<Arc<Auth>>,
     Extension(Address(address)): Extension<Address>,
-    Query(told): Query<Callback>,
+    told: Result<Query<Callback>, QueryRejection>,
     headers: HeaderMap,
 ) -> Response {
+    let Ok(Query(told)) = told else { return unusable("What the issuer sent back cannot be read.") };
     let address = address.to_string();
     // The state is good for one attempt, whatever comes of it.
     let kept = match auth.fleet.store().take_login(&secret::hash(&told.state), Timestamp::now()).await {
@@ -177,7 +181,7 @@ async fn begin(
     identity: &Identity,
     address: &str,
     headers: &HeaderMap,
-) -> Result<String, store::StoreError> {
+) -> Result<String, StoreError> {
     let secret = secret::new();
     let now = Timestamp::now();
     let user_agent =
@@ -203,7 +207,33 @@ async fn begin(
         if roles.is_empty() { "none".to_owned() } else { roles.join(", ") }
     );
     note(auth, AuditAction::SignIn, &identity.name, address, &detail).await;
+    note_access(auth, identity, address, &access).await;
     Ok(secret)
+}
+
+/// Writes down what somebody's groups give them where it is not what it was at the sign-in before: because the groups are
+/// others by now, or because the configuration is. As with [`note`], the sign-in counts in any case.
+async fn note_access(auth: &Auth, identity: &Identity, address: &str, access: &Access) {
+    let person = SeenPerson {
+        issuer: identity.issuer.clone(),
+        subject: identity.subject.clone(),
+        access: access.to_string(),
+        seen_at: Timestamp::now(),
+    };
+    let entry = |before: &str| NewAuditEntry {
+        actor: identity.name.clone(),
+        address: address.to_owned(),
+        differences: vec![Difference {
+            field: "access".into(),
+            before: before.to_owned(),
+            after: person.access.clone(),
+        }],
+        detail: format!("{} ({})", identity.issuer, identity.subject),
+        ..NewAuditEntry::of(AuditAction::RoleChanged, person.seen_at)
+    };
+    if let Err(error) = auth.fleet.store().record_access(&person, entry).await {
+        tracing::error!(%error, "what somebody's groups give cannot be compared with the sign-in before");
+    }
 }
 
 /// Ends the session here, and answers where the browser goes to end it at the issuer too.
@@ -237,6 +267,13 @@ enum Problem {
     Refused,
     Unreachable,
     Unavailable,
+    TooMany,
+    Unusable,
+}
+
+/// What is asked for cannot be done, as a program is told; a browser that navigates is led on by [`for_people`].
+fn unusable(message: &str) -> Response {
+    api::error(ApiError::BadRequest { message: message.into() })
 }
 
 fn failed(error: &IssuerError, return_to: &str) -> Response {
@@ -257,6 +294,8 @@ fn back(problem: Problem, return_to: &str) -> Response {
         Problem::Refused => "refused",
         Problem::Unreachable => "unreachable",
         Problem::Unavailable => "unavailable",
+        Problem::TooMany => "too-many",
+        Problem::Unusable => "unusable",
     };
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     query.append_pair("problem", name);
@@ -302,6 +341,21 @@ async fn note(auth: &Auth, action: AuditAction, actor: &str, address: &str, deta
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_browser_that_navigates_is_told_from_a_program() {
+        let asked = |pairs: &[(&'static str, &'static str)]| {
+            let pairs = pairs.iter().map(|(name, value)| {
+                (header::HeaderName::from_static(name), HeaderValue::from_static(value))
+            });
+            navigates(&pairs.collect())
+        };
+        assert!(asked(&[("sec-fetch-mode", "navigate"), ("accept", "*/*")]));
+        assert!(asked(&[("accept", "text/html,application/xhtml+xml;q=0.9")]));
+        assert!(!asked(&[("sec-fetch-mode", "cors"), ("accept", "text/html")]));
+        assert!(!asked(&[("accept", "*/*")]));
+        assert!(!asked(&[]));
+    }
 
     #[test]
     fn a_sign_in_ends_on_one_of_our_own_pages() {

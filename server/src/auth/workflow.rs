@@ -37,6 +37,7 @@ pub(crate) struct TrustedWorkflow {
 /// A run that proved what it is.
 #[derive(Debug)]
 pub(super) struct Run {
+    pub(super) issuer: String,
     pub(super) claims: WorkflowClaims,
     /// Nothing where no rule speaks of it.
     pub(super) access: Access,
@@ -169,7 +170,7 @@ impl WorkflowIssuer {
             match token.claims(&careful(verifier), no_nonce) {
                 Ok(claims) => {
                     let claims = workflow_claims(&claims.additional_claims().claims);
-                    return Ok(Run { access: of_workflow(rules, &claims), claims });
+                    return Ok(Run { issuer: self.url.clone(), access: of_workflow(rules, &claims), claims });
                 }
                 Err(error) => refused = self.invalid(causes(&error)),
             }

@@ -10,7 +10,7 @@ use domain::policy::PolicyOutcome;
 use domain::source::SourceStatus;
 use domain::verdict::Verdict;
 use domain::wire::{ListRow, MAX_LIST_LIMIT, PlanReport, UseReport};
-use fleet::Fleet;
+use fleet::{Fleet, Requester};
 
 use super::place::Place;
 use super::{CommandError, local};
@@ -168,9 +168,9 @@ impl Backend {
         idempotency_key: &str,
     ) -> Result<Change, CommandError> {
         match self {
-            Backend::Here(fleet) => {
-                Ok(fleet.apply(plan, &local::local_operator(), reason, idempotency_key).await?)
-            }
+            Backend::Here(fleet) => Ok(fleet
+                .apply(plan, Requester::local(&local::local_operator()), reason, idempotency_key)
+                .await?),
             Backend::Server(client) => {
                 let (reason, idempotency_key) = (reason.to_owned(), idempotency_key.to_owned());
                 Ok(client.call(api::ApplyPlan { plan, reason, idempotency_key }).await?)

@@ -1,6 +1,6 @@
 //! The part of the configuration that says who may sign in, and as what.
 
-use domain::access::{Grant, Resource, Role, Scope, WorkflowRule};
+use domain::access::{Grant, Resource, Role, Scope, WorkflowRule, is_mistake};
 use fleet::config::{Account, AccountSelection};
 use jiff::SignedDuration;
 use std::time::Duration;
@@ -224,7 +224,7 @@ fn check_issuer_url(section: &Section<'_>, key: &str, url: &str) -> Result<(), C
 }
 
 fn check_patterns(section: &Section<'_>, key: &str, patterns: &[String]) -> Result<(), ConfigError> {
-    match patterns.iter().find(|pattern| pattern.trim_end_matches('*').contains('*')) {
+    match patterns.iter().find(|pattern| is_mistake(pattern)) {
         None => Ok(()),
         Some(pattern) => {
             Err(section.error(key, &format!("has {pattern:?}, and * stands for any rest at the end only")))

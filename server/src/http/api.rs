@@ -14,6 +14,8 @@ use crate::auth::Who;
 
 /// The header by which the library marks an error.
 const ERROR_HEADER: &str = "serverfnerror";
+/// What whoever asked too often waits for, in seconds.
+const RETRY_AFTER: &str = "60";
 /// The longest error that is read back for its status.
 const MAX_ERROR: usize = 64 * 1024;
 
@@ -51,7 +53,8 @@ pub(super) fn panicked(_: Box<dyn std::any::Any + Send + 'static>) -> Response {
 /// An error as an answer, which no cache may keep.
 pub(crate) fn error(error: ApiError) -> Response {
     let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    (status, [(header::CACHE_CONTROL, "no-store")], Json(error)).into_response()
+    let wait = (error == ApiError::TooMany).then_some([(header::RETRY_AFTER, RETRY_AFTER)]);
+    (status, [(header::CACHE_CONTROL, "no-store")], wait, Json(error)).into_response()
 }
 
 /// The library answers every error with 500; the error itself knows better.

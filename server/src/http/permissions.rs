@@ -66,7 +66,7 @@ pub(super) static TABLE: LazyLock<BTreeMap<&'static str, Row>> = LazyLock::new(|
     table.function::<api::ListSources>(VIEW);
     table.function::<api::PolicyReport>(VIEW);
     table.function::<api::ListAudit>(VIEW);
-    table.route(Method::GET, "/api/events", VIEW);
+    table.route(Method::GET, super::EVENTS_PATH, VIEW);
     table.route(Method::GET, "/api/export/fleet.csv", VIEW);
     table.route(Method::GET, "/api/export/fleet.json", VIEW);
     table.route(Method::GET, "/api/export/audit.csv", VIEW);

@@ -13,6 +13,8 @@ mod device;
 mod fuzz;
 /// Files, headers, statuses and checks.
 mod http;
+/// What is remembered of people, and how often each may ask.
+mod identity;
 /// An issuer that signs what a test wants.
 mod issuer;
 /// Signing in, sessions and roles.

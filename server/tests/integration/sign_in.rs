@@ -13,49 +13,62 @@ use crate::issuer::{CLIENT_ID, FakeIssuer, Key, part};
 
 const SANDBOX: &str = "222222222222";
 
+/// What the groups of most tests give.
+pub(crate) const GRANTS: &str = "{ group = \"lookers\", role = \"viewer\", accounts = [\"prod\"] },\n\
+     { group = \"hands\", role = \"operator\", accounts = [\"prod\"] },\n\
+     { group = \"lookers\", role = \"viewer\", accounts = [\"sand*\"], regions = [\"nowhere-1\"] },\n\
+     { group = \"root\", role = \"administrator\" },\n";
+
 /// A console at which people sign in.
 pub(crate) struct Guarded {
     pub(crate) console: Console,
-    issuer: FakeIssuer,
+    pub(crate) issuer: FakeIssuer,
     key: Key,
     // Ends after the console.
     emulator: Emulator,
 }
 
 /// A browser that is on its way to the issuer.
-struct OnTheWay {
+pub(crate) struct OnTheWay {
     state: String,
     nonce: String,
     cookie: String,
 }
 
+fn settings(issuer: &FakeIssuer, grants: &str) -> String {
+    format!(
+        "server.allowed_hosts = [\"console.example\"]\nauth.public_url = \"https://tollgate.example.com\"\n\
+         auth.session_idle = \"1h\"\n\
+         issuers = [{{ name = \"Test\", url = \"{}\", client_id = \"{CLIENT_ID}\", client_secret = \"hush\" }}]\n\
+         grants = [\n{grants}]\n",
+        issuer.url()
+    )
+}
+
 impl Guarded {
     pub(crate) async fn start() -> Guarded {
-        Guarded::start_with("").await
+        Guarded::start_with(GRANTS, "").await
     }
 
-    /// As [`Guarded::start`], with more in the configuration.
-    pub(crate) async fn start_with(more: &str) -> Guarded {
+    /// As [`Guarded::start`], with other grants and more in the configuration.
+    pub(crate) async fn start_with(grants: &str, more: &str) -> Guarded {
         let emulator = Emulator::start("dev");
         let key = Key::new("one");
         let issuer = FakeIssuer::start(&key).await;
-        let more = format!(
-            "server.allowed_hosts = [\"console.example\"]\nauth.public_url = \"https://tollgate.example.com\"\n\
-             auth.session_idle = \"1h\"\n\
-             issuers = [{{ name = \"Test\", url = \"{}\", client_id = \"{CLIENT_ID}\", client_secret = \"hush\" }}]\n\
-             grants = [\n\
-             {{ group = \"lookers\", role = \"viewer\", accounts = [\"prod\"] }},\n\
-             {{ group = \"hands\", role = \"operator\", accounts = [\"prod\"] }},\n\
-             {{ group = \"lookers\", role = \"viewer\", accounts = [\"sand*\"], regions = [\"nowhere-1\"] }},\n\
-             {{ group = \"root\", role = \"administrator\" }},\n]\n{more}",
-            issuer.url()
-        );
+        let more = format!("{}{more}", settings(&issuer, grants));
         let console = Console::start(&emulator, &more).await;
         Guarded { console, issuer, key, emulator }
     }
 
+    /// The same over the same database, with other grants.
+    pub(crate) async fn restart(self, grants: &str) -> Guarded {
+        let Guarded { console, issuer, key, emulator } = self;
+        let console = Console::start_in(console.kill(), &emulator, &settings(&issuer, grants)).await;
+        Guarded { console, issuer, key, emulator }
+    }
+
     /// Sets out for the issuer.
-    async fn set_out(&self, return_to: &str) -> OnTheWay {
+    pub(crate) async fn set_out(&self, return_to: &str) -> OnTheWay {
         let answer = self.console.get(&format!("/api/auth/login?return_to={return_to}")).await;
         assert_eq!(answer.status(), 303);
         let cookie = cookie(&answer, "__Host-tollgate-login").expect("a cookie for the way");
@@ -70,7 +83,7 @@ impl Guarded {
         OnTheWay { state: parameter("state"), nonce: parameter("nonce"), cookie }
     }
 
-    async fn come_back(&self, state: &str, cookie: &str) -> reqwest::Response {
+    pub(crate) async fn come_back(&self, state: &str, cookie: &str) -> reqwest::Response {
         self.ask("GET", &format!("/api/auth/callback?code=abc&state={state}"), cookie, None).await
     }
 
@@ -124,11 +137,11 @@ fn cookie(answer: &reqwest::Response, name: &str) -> Option<String> {
     Some(line.split(';').next()?.to_owned())
 }
 
-fn location(answer: &reqwest::Response) -> String {
+pub(crate) fn location(answer: &reqwest::Response) -> String {
     answer.headers().get(header::LOCATION).and_then(|to| to.to_str().ok()).unwrap_or_default().to_owned()
 }
 
-const LIST: &str = "/api/fleet/list?q=&sort=name&offset=0&limit=1000";
+pub(crate) const LIST: &str = "/api/fleet/list?q=&sort=name&offset=0&limit=1000";
 
 #[tokio::test]
 async fn nobody_is_answered_before_signing_in() {
@@ -233,9 +246,12 @@ async fn a_role_reaches_what_its_grant_says_and_nothing_else() {
         audit(root.clone()).await.iter().filter(|action| *action == "denied").count() >= 2
     })
     .await;
-    let everything = audit(root).await;
+    let everything = audit(root.clone()).await;
     assert_eq!(everything.iter().filter(|action| *action == "sign-in").count(), 3);
     assert!(everything.iter().any(|action| action == "enforce-requested"));
+    let csv = guarded.ask("GET", "/api/export/audit.csv", &root, None).await.text().await.expect("text");
+    assert!(csv.starts_with("seq,at,actor,address,action,"), "{csv}");
+    assert!(csv.contains(",Ada Lovelace,127.0.0.1,enforce-requested,111111111111,"), "{csv}");
     let seen = audit(looker).await;
     assert!(
         seen.iter().all(|action| action != "sign-in"),
@@ -254,7 +270,7 @@ async fn sessions_are_listed_and_ended_by_their_owner_and_by_an_administrator() 
     let first = guarded.sign_in(&["lookers"]).await;
     let second = guarded.sign_in(&["hands"]).await;
     let own = guarded.json("/api/session/list?all=false", &first).await;
-    let own = own.as_array().expect("sessions");
+    let own = own["sessions"].as_array().expect("sessions");
     assert_eq!(own.len(), 2, "the same person twice");
     let current = own.iter().find(|session| session["current"] == true).expect("the one that asks");
     let other = own.iter().find(|session| session["current"] == false).expect("the other");

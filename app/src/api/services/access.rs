@@ -8,7 +8,8 @@ use domain::audit::{AuditAction, NewAuditEntry};
 use domain::instance::SourceKey;
 use domain::wire::SessionInfo;
 use fleet::FleetView;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use store::StoredSession;
 use tokio::sync::Mutex;
 
 use super::{Services, internal};
@@ -43,6 +44,16 @@ pub struct SignedIn {
     pub subject: String,
     /// The groups that the issuer named at sign-in.
     pub groups: Vec<String>,
+    /// The session ends when it was not seen for this long.
+    pub idle: SignedDuration,
+}
+
+impl SignedIn {
+    /// Whether the session is among `sessions`, and was seen lately enough.
+    fn stands(&self, sessions: &[StoredSession], now: Timestamp) -> bool {
+        let own = sessions.iter().find(|session| session.id == self.session_id);
+        own.is_some_and(|own| now.duration_since(own.last_seen_at) < self.idle)
+    }
 }
 
 impl Caller {
@@ -189,7 +200,8 @@ impl Services {
         self.permit_source(Permission::View, source).is_ok()
     }
 
-    /// Returns when the caller's session has ended; never for a caller without one.
+    /// Returns when the caller's session has ended, by whatever end; never for a caller without one. Looking is no use of
+    /// the session: what waits here does not keep it from standing idle.
     pub fn session_ended(&self) -> impl Future<Output = ()> + Send + 'static {
         let store = self.fleet.store().clone();
         let own = self.caller.as_ref().and_then(|caller| caller.signed_in.clone());
@@ -197,9 +209,10 @@ impl Services {
             let Some(own) = own else { return std::future::pending().await };
             loop {
                 tokio::time::sleep(SESSION_LOOK).await;
-                match store.sessions_of(&own.issuer, &own.subject, Timestamp::now()).await {
-                    Ok(sessions) if sessions.iter().all(|session| session.id != own.session_id) => return,
-                    Ok(_) => {}
+                let now = Timestamp::now();
+                match store.sessions_of(&own.issuer, &own.subject, now).await {
+                    Ok(sessions) if own.stands(&sessions, now) => {}
+                    Ok(_) => return,
                     // An outage of the store is no end of a session.
                     Err(error) => tracing::warn!(%error, "a session cannot be looked up"),
                 }

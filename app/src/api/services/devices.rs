@@ -19,11 +19,7 @@ impl Services {
     }
 
     /// Lets the program in, to act for the caller with all that they may do, or refuses it.
-    pub(in crate::api) async fn decide_device(
-        &self,
-        user_code: &str,
-        approve: bool,
-    ) -> Result<DeviceRow, ApiError> {
+    pub(in crate::api) async fn decide_device(&self, user_code: &str, approve: bool) -> Result<(), ApiError> {
         let own = self.session()?;
         let code = code(user_code)?;
         let decision = if approve {
@@ -39,8 +35,7 @@ impl Services {
         let decided = self.fleet.store().decide_device_login(&code, &decision, Timestamp::now()).await;
         let decided = decided.map_err(internal)?.ok_or_else(nobody_waits)?;
         let action = if approve { AuditAction::DeviceApproved } else { AuditAction::DeviceRefused };
-        self.note(action, format!("{} at {}", decided.client, decided.address)).await?;
-        Ok(row(decided))
+        self.note(action, format!("{} at {}", decided.client, decided.address)).await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use domain::access::Permission;
 use domain::audit::AuditAction;
-use domain::wire::SessionRow;
+use domain::wire::{SessionList, SessionRow};
 use jiff::Timestamp;
 use store::StoredSession;
 
@@ -17,34 +17,40 @@ impl Services {
         self.installation.issuers.clone()
     }
 
-    /// The caller's own sessions, newest first, or everybody's.
-    pub(in crate::api) async fn sessions(&self, all: bool) -> Result<Vec<SessionRow>, ApiError> {
+    /// The caller's own sessions, last seen first, or everybody's, of which the first thousand are told.
+    pub(in crate::api) async fn sessions(&self, all: bool) -> Result<SessionList, ApiError> {
         let caller = self.caller()?;
         let (store, now) = (self.fleet.store(), Timestamp::now());
-        let sessions = if all {
+        let mut sessions = if all {
             self.permit_installation(Permission::Administer)?;
-            store.sessions(now, LIMIT).await.map_err(internal)?
+            // One more than is told shows that there are more.
+            store.sessions(now, LIMIT + 1).await.map_err(internal)?
         } else {
             match &caller.signed_in {
                 Some(own) => store.sessions_of(&own.issuer, &own.subject, now).await.map_err(internal)?,
                 None => Vec::new(),
             }
         };
+        let more = sessions.len() > LIMIT as usize;
+        sessions.truncate(LIMIT as usize);
         let current = caller.signed_in.as_ref().map(|own| own.session_id.as_str());
-        Ok(sessions.into_iter().map(|session| row(session, current)).collect())
+        let sessions = sessions.into_iter().map(|session| row(session, current)).collect();
+        Ok(SessionList { sessions, more })
     }
 
-    /// Ends a session. Whose it is must not be told to somebody else, so that another's is as unknown as none.
+    /// Ends a session: one of the caller's own, or anybody's for an administrator. Whose it is must not be told to somebody
+    /// else, so that another's is as unknown as none; and since one that ended by itself is unknown too, to ask for it is no
+    /// refusal that the audit log would have to tell.
     pub(in crate::api) async fn end_session(&self, id: &str) -> Result<(), ApiError> {
-        let caller = self.caller()?;
-        let (store, now) = (self.fleet.store(), Timestamp::now());
-        let own = match &caller.signed_in {
-            Some(own) => store.sessions_of(&own.issuer, &own.subject, now).await.map_err(internal)?,
-            None => Vec::new(),
+        let (caller, store) = (self.caller()?, self.fleet.store());
+        let own_ended = match &caller.signed_in {
+            Some(own) => store.end_own_session(id, &own.issuer, &own.subject).await.map_err(internal)?,
+            None => false,
         };
-        let allowed = own.iter().any(|session| session.id == id)
-            || self.permit_installation(Permission::Administer).is_ok();
-        if !allowed || !store.end_session(id).await.map_err(internal)? {
+        let ended = own_ended
+            || (caller.everywhere(Permission::Administer)
+                && store.end_session(id).await.map_err(internal)?);
+        if !ended {
             return Err(ApiError::NotFound {
                 message: "There is no such session; it may have ended already.".into(),
             });

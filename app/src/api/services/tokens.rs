@@ -70,7 +70,8 @@ impl Services {
         Ok(NewTokenSecret { id, secret, expires_at: token.expires_at })
     }
 
-    /// Takes a token back: one of the caller's own, or anybody's for an administrator.
+    /// Takes a token back: one of the caller's own, or anybody's for an administrator. What is unknown is told as in
+    /// [`Services::end_session`].
     pub(in crate::api) async fn revoke_token(&self, id: &str) -> Result<(), ApiError> {
         let own = self.session()?;
         let store = self.fleet.store();

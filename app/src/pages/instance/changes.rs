@@ -1,21 +1,22 @@
 //! What was done to an instance through Tollgate, with the way back, and what was seen to change about it.
 
 use domain::change::{Change, Purpose, differences};
-use domain::wire::HistoryItem;
+use domain::wire::{HistoryItem, InstanceDetail};
 use leptos::prelude::*;
 
 use super::change_dialog::Intent;
 use crate::session::Session;
 use crate::ui::{Button, ChangePill, Time};
 
-pub(crate) fn changes(changes: &[Change], open: Callback<Intent>) -> AnyView {
+pub(crate) fn changes(detail: &InstanceDetail, open: Callback<Intent>) -> AnyView {
+    let InstanceDetail { changes, restore_disabled, .. } = detail;
     if changes.is_empty() {
         return view! { <p class="pad mut">"Nothing was changed through Tollgate."</p> }.into_any();
     }
-    changes.iter().map(|change| one(change, open)).collect_view().into_any()
+    changes.iter().map(|change| one(change, restore_disabled.as_ref(), open)).collect_view().into_any()
 }
 
-fn one(change: &Change, open: Callback<Intent>) -> AnyView {
+fn one(change: &Change, restore_disabled: Option<&String>, open: Callback<Intent>) -> AnyView {
     let session: Session = expect_context();
     let id = change.id;
     let what = match change.purpose {
@@ -23,10 +24,11 @@ fn one(change: &Change, open: Callback<Intent>) -> AnyView {
         Purpose::Restore { .. } => "Restore previous options",
     };
     let restore = (change.status.is_final() && change.status.changed_something()).then(|| {
+        let disabled = restore_disabled.cloned();
         view! {
             <Button
                 label="Restore previous options…"
-                disabled_reason=Signal::derive(move || session.change_denied())
+                disabled_reason=Signal::derive(move || disabled.clone().or_else(|| session.change_denied()))
                 on_press=move || open.run(Intent::Restore { change_id: id })
             />
         }

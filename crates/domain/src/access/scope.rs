@@ -58,9 +58,7 @@ impl Scope {
     /// A pattern that reaches nothing whatever there is: an empty one, and one with `*` before its end.
     pub fn mistake(&self) -> Option<&str> {
         let lists = [&self.accounts, &self.regions, &self.environments, &self.services];
-        let wrong =
-            |pattern: &&str| pattern.is_empty() || pattern.strip_suffix('*').unwrap_or(pattern).contains('*');
-        lists.into_iter().flatten().map(String::as_str).find(wrong)
+        lists.into_iter().flatten().map(String::as_str).find(|pattern| is_mistake(pattern))
     }
 
     fn limits_instances(&self) -> bool {
@@ -76,6 +74,11 @@ impl Scope {
 /// configuration must not stand for every account without an alias.
 fn reaches(patterns: &[String], names: &[&str]) -> bool {
     patterns.is_empty() || patterns.iter().any(|pattern| names.iter().any(|name| matches(pattern, name)))
+}
+
+/// Whether a pattern reaches nothing whatever there is.
+pub fn is_mistake(pattern: &str) -> bool {
+    pattern.is_empty() || pattern.strip_suffix('*').unwrap_or(pattern).contains('*')
 }
 
 /// Whether the pattern is the name, or its start where `*` stands for the rest. An empty name is none.

@@ -216,3 +216,14 @@ fn roles_round_trip_through_their_names() {
     }
     assert_eq!(Role::parse("root"), None);
 }
+
+#[test]
+fn the_same_grants_have_the_same_words() {
+    let prod = grant(Role::Operator, Scope { accounts: names(&["prod"]), ..Scope::default() });
+    let all = grant(Role::Viewer, Scope::default());
+    let words = |grants: &[&Grant]| Access { grants: grants.iter().copied().cloned().collect() }.to_string();
+    assert_eq!(words(&[&prod, &all]), "operator for account prod; viewer for everything");
+    assert_eq!(words(&[&all, &prod, &all]), words(&[&prod, &all]));
+    assert_ne!(words(&[&all]), words(&[&prod]));
+    assert_eq!(words(&[]), "nothing");
+}

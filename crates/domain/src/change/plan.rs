@@ -138,7 +138,8 @@ pub fn plan_restore(
     Ok(build(instance, Purpose::Restore { change_id }, request, before, WayBack::Open, notes))
 }
 
-fn changeable(instance: &Instance) -> Result<MetadataOptions, Refusal> {
+/// The options that a change of `instance` starts from, or why there can be none whatever it is for.
+pub fn changeable(instance: &Instance) -> Result<MetadataOptions, Refusal> {
     if let Some(operator) = &instance.operator {
         return Err(Refusal::Managed { operator: operator.to_string() });
     }

@@ -284,7 +284,7 @@ fn final_entry(change: &Change) -> NewAuditEntry {
     NewAuditEntry {
         at: change.updated_at,
         actor: change.actor.clone(),
-        address: String::new(),
+        address: change.address.clone(),
         action,
         account: change.key.source.account.to_string(),
         region: change.key.source.region.to_string(),

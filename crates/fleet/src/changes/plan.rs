@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use domain::audit::{AuditAction, NewAuditEntry};
-use domain::change::{Change, Plan, Purpose, Refusal, Request, differences, plan_enforce, plan_restore};
+use domain::change::{
+    Change, Plan, Purpose, Refusal, Request, changeable, differences, plan_enforce, plan_restore,
+};
 use domain::evidence::Evidence;
 use domain::instance::{Instance, InstanceKey};
 use domain::wire::{PlanReport, Preflight, SelectionPreview, SelectionRow, UseReport};
@@ -24,6 +26,21 @@ const EVIDENCE_DAYS: u32 = 14;
 const MAX_REASON: usize = 1_000;
 /// How many instances a preview shows one by one.
 const PREVIEW_ROWS: usize = 200;
+
+/// Who asks for a change, as the audit log names them.
+#[derive(Clone, Copy, Debug)]
+pub struct Requester<'a> {
+    pub actor: &'a str,
+    /// Where the call came from; empty where nobody called.
+    pub address: &'a str,
+}
+
+impl<'a> Requester<'a> {
+    /// Somebody on the machine itself.
+    pub fn local(actor: &'a str) -> Requester<'a> {
+        Requester { actor, address: "" }
+    }
+}
 
 impl Fleet {
     /// Reads the instance again, plans requiring tokens on it, and asks AWS. Changes nothing.
@@ -53,7 +70,7 @@ impl Fleet {
     pub async fn apply(
         self: &Arc<Fleet>,
         confirmed: Plan,
-        actor: &str,
+        requester: Requester<'_>,
         reason: &str,
         idempotency_key: &str,
     ) -> Result<Change, FleetError> {
@@ -83,7 +100,8 @@ impl Fleet {
             purpose: plan.purpose,
             request: plan.request,
             before: plan.before,
-            actor: actor.to_owned(),
+            actor: requester.actor.to_owned(),
+            address: requester.address.to_owned(),
             reason: reason.to_owned(),
             policy_revision: self.policy.revision(),
             requested_at: Timestamp::now(),
@@ -95,7 +113,7 @@ impl Fleet {
         let audit = NewAuditEntry {
             at: new.requested_at,
             actor: new.actor.clone(),
-            address: String::new(),
+            address: new.address.clone(),
             action,
             account: plan.key.source.account.to_string(),
             region: plan.key.source.region.to_string(),
@@ -160,6 +178,11 @@ impl Fleet {
         self.allowed(&instance.key)
             .and_then(|_| plan_enforce(instance, self.defaults(&instance.key.source).as_ref(), None))
             .err()
+    }
+
+    /// Why nothing of the instance can be put back, as it is known; `None` when it can be planned.
+    pub fn restore_refusal(&self, instance: &Instance) -> Option<Refusal> {
+        self.allowed(&instance.key).and_then(|_| changeable(instance)).err()
     }
 
     /// The account that may be changed, or why not.

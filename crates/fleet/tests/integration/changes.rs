@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::audit::{AuditAction, AuditFilter};
+use domain::audit::{AuditAction, AuditFilter, NewAuditEntry};
 use domain::change::{Change, ChangeStatus, Purpose, Refusal, TakesEffect, WayBack};
 use domain::instance::InstanceKey;
 use domain::wire::Preflight;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use store::NewChange;
 use tokio_util::sync::CancellationToken;
 
-use crate::emulator::{Emulator, PROD, until};
+use crate::emulator::{Emulator, PROD, TESTER, until};
 use crate::proxy::{Fault, Hold, Proxy};
 
 fn is(instance: &Value, tokens: &str, state: &str) -> bool {
@@ -40,15 +40,20 @@ async fn finished(fleet: &Arc<Fleet>, change: &Change) -> Change {
 async fn enforced(fleet: &Arc<Fleet>, key: &InstanceKey) -> Change {
     let report = fleet.plan_enforce(key, None).await.expect("a plan");
     assert_eq!(report.preflight, Preflight::Permitted);
-    let change = fleet.apply(report.plan, "tester", "a test", "first").await.expect("a change");
+    let change = fleet.apply(report.plan, TESTER, "a test", "first").await.expect("a change");
     finished(fleet, &change).await
 }
 
-async fn actions(fleet: &Fleet, key: &InstanceKey) -> Vec<AuditAction> {
+/// What the audit log says of the instance, oldest first.
+async fn entries(fleet: &Fleet, key: &InstanceKey) -> Vec<NewAuditEntry> {
     let filter =
         AuditFilter { instance_id: key.instance_id.to_string(), limit: 100, ..AuditFilter::default() };
     let entries = fleet.store().audit(&filter).await.expect("the audit log");
-    entries.into_iter().rev().map(|entry| entry.entry.action).collect()
+    entries.into_iter().rev().map(|entry| entry.entry).collect()
+}
+
+async fn actions(fleet: &Fleet, key: &InstanceKey) -> Vec<AuditAction> {
+    entries(fleet, key).await.into_iter().map(|entry| entry.action).collect()
 }
 
 #[tokio::test]
@@ -74,7 +79,7 @@ async fn enforce_changes_tokens_alone_and_restore_puts_them_back() {
 
     let report = fleet.plan_restore(change.id).await.expect("a plan");
     assert_eq!(report.plan.purpose, Purpose::Restore { change_id: change.id });
-    let restored = fleet.apply(report.plan, "tester", "back", "second").await.expect("a change");
+    let restored = fleet.apply(report.plan, TESTER, "back", "second").await.expect("a change");
     assert_eq!(finished(&fleet, &restored).await.status, ChangeStatus::Applied);
     assert_eq!(emulator.describe(&key).await["metadata_options"], before);
 }
@@ -97,14 +102,14 @@ async fn the_same_key_twice_is_one_change() {
     let key = v1_instance(&emulator).await;
     let plan = fleet.plan_enforce(&key, None).await.expect("a plan").plan;
     let (first, second) = tokio::join!(
-        fleet.apply(plan.clone(), "tester", "a double click", "same"),
-        fleet.apply(plan.clone(), "tester", "a double click", "same"),
+        fleet.apply(plan.clone(), TESTER, "a double click", "same"),
+        fleet.apply(plan.clone(), TESTER, "a double click", "same"),
     );
     let (first, second) = (first.expect("a change"), second.expect("the same change"));
     assert_eq!(first.id, second.id);
     finished(&fleet, &first).await;
     // Also when the retry comes after the change took effect, and could no longer be planned.
-    let third = fleet.apply(plan, "tester", "a double click", "same").await.expect("the same change");
+    let third = fleet.apply(plan, TESTER, "a double click", "same").await.expect("the same change");
     assert_eq!(third.id, first.id);
     assert_eq!(actions(&fleet, &key).await.len(), 2);
     let calls = emulator.control("calls", json!({})).await;
@@ -121,7 +126,7 @@ async fn a_plan_that_is_no_longer_true_is_refused() {
     let moved = json!({ "account": &*key.source.account, "region": &*key.source.region, "instance_id": &*key.instance_id,
         "metadata_options": { "HttpPutResponseHopLimit": 7 } });
     emulator.control("instance", moved).await;
-    let refused = fleet.apply(plan, "tester", "too late", "late").await;
+    let refused = fleet.apply(plan, TESTER, "too late", "late").await;
     assert!(matches!(refused, Err(FleetError::Conflict(_))), "{refused:?}");
     assert_eq!(emulator.describe(&key).await["metadata_options"]["HttpTokens"], "optional");
 }
@@ -133,7 +138,7 @@ async fn a_plan_from_a_client_cannot_ask_for_another_call() {
     let key = v1_instance(&emulator).await;
     let mut plan = fleet.plan_enforce(&key, None).await.expect("a plan").plan;
     plan.request.http_put_response_hop_limit = Some(64);
-    let refused = fleet.apply(plan, "tester", "a forged plan", "forged").await;
+    let refused = fleet.apply(plan, TESTER, "a forged plan", "forged").await;
     assert!(matches!(refused, Err(FleetError::Conflict(_))), "{refused:?}");
 }
 
@@ -144,7 +149,7 @@ async fn a_stopped_instance_takes_the_change_at_its_next_start() {
     let key = emulator.any(|instance| is(instance, "optional", "stopped")).await;
     let plan = fleet.plan_enforce(&key, None).await.expect("a plan").plan;
     assert_eq!(plan.takes_effect, TakesEffect::AtNextStart);
-    let change = fleet.apply(plan, "tester", "while it is off", "stopped").await.expect("a change");
+    let change = fleet.apply(plan, TESTER, "while it is off", "stopped").await.expect("a change");
     assert_eq!(finished(&fleet, &change).await.status, ChangeStatus::AtNextStart);
     assert_eq!(
         fleet.view().row(&key).expect("the row").verdict.kind(),
@@ -177,7 +182,7 @@ async fn an_instance_that_was_terminated_since_the_list_is_told_as_gone() {
     let terminated = json!({ "account": &*key.source.account, "region": &*key.source.region,
         "instance_id": &*key.instance_id, "state": "terminated" });
     emulator.control("instance", terminated).await;
-    let refused = fleet.apply(plan, "tester", "too late", "gone").await;
+    let refused = fleet.apply(plan, TESTER, "too late", "gone").await;
     assert!(
         matches!(refused, Err(FleetError::Refused(Refusal::Terminal { .. }) | FleetError::NotFound(_))),
         "{refused:?}"
@@ -207,12 +212,12 @@ async fn a_throttled_call_is_repeated_and_a_refused_one_is_not() {
     let key = v1_instance(&emulator).await;
     let plan = fleet.plan_enforce(&key, None).await.expect("a plan").plan;
     emulator.fail(&key.source, "ModifyInstanceMetadataOptions", "RequestLimitExceeded", 2).await;
-    let change = fleet.apply(plan, "tester", "a test", "throttled").await.expect("a change");
+    let change = fleet.apply(plan, TESTER, "a test", "throttled").await.expect("a change");
     assert_eq!(finished(&fleet, &change).await.status, ChangeStatus::Applied);
 
     let report = fleet.plan_restore(change.id).await.expect("a plan");
     emulator.fail(&key.source, "ModifyInstanceMetadataOptions", "UnauthorizedOperation", 1).await;
-    let change = fleet.apply(report.plan, "tester", "a test", "refused").await.expect("a change");
+    let change = fleet.apply(report.plan, TESTER, "a test", "refused").await.expect("a change");
     let change = finished(&fleet, &change).await;
     assert_eq!(change.status, ChangeStatus::Failed);
     assert_eq!(change.error.expect("an explanation").code, "UnauthorizedOperation");
@@ -230,7 +235,7 @@ async fn a_call_whose_answer_is_lost_is_looked_up_and_not_repeated() {
     let key = v1_instance(&emulator).await;
     let plan = fleet.plan_enforce(&key, None).await.expect("a plan").plan;
     proxy.break_next("ModifyInstanceMetadataOptions", "", Fault::Lost, 1);
-    let change = fleet.apply(plan, "tester", "a test", "lost").await.expect("a change");
+    let change = fleet.apply(plan, TESTER, "a test", "lost").await.expect("a change");
     assert_eq!(finished(&fleet, &change).await.status, ChangeStatus::Applied);
     let calls = emulator.control("calls", json!({})).await;
     let modify = format!("{} {} ec2 ModifyInstanceMetadataOptions", key.source.account, key.source.region);
@@ -309,14 +314,15 @@ async fn a_change_that_a_dead_process_was_calling_is_looked_up_and_finished() {
         request: plan.request,
         before: plan.before,
         actor: "tester".into(),
+        address: "203.0.113.9".into(),
         reason: "a test".into(),
         policy_revision: "1".into(),
         requested_at: jiff::Timestamp::now(),
     };
-    let audit = domain::audit::NewAuditEntry {
+    let audit = NewAuditEntry {
         at: new.requested_at,
         actor: new.actor.clone(),
-        address: String::new(),
+        address: new.address.clone(),
         action: AuditAction::EnforceRequested,
         account: key.source.account.to_string(),
         region: key.source.region.to_string(),
@@ -345,6 +351,11 @@ async fn a_change_that_a_dead_process_was_calling_is_looked_up_and_finished() {
     let change = finished(&fleet, &change).await;
     assert_eq!(change.status, ChangeStatus::Applied);
     assert_eq!(emulator.describe(&key).await["metadata_options"]["HttpTokens"], "required");
+    let entries = entries(&fleet, &key).await;
+    let told: Vec<_> = entries.iter().map(|entry| (entry.action, entry.address.as_str())).collect();
+    // Whoever finishes it, it was asked for from there.
+    let from = "203.0.113.9";
+    assert_eq!(told, [(AuditAction::EnforceRequested, from), (AuditAction::ChangeApplied, from)]);
     stop.cancel();
     let stopped = tokio::time::timeout(Duration::from_secs(20), running).await;
     assert!(stopped.is_ok(), "the fleet stops when it is told to");

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::instance::{InstanceKey, SourceKey};
-use fleet::Fleet;
 use fleet::config::{Account, AccountSelection, ChangesAllowed, FleetConfig};
+use fleet::{Fleet, Requester};
 use policy::PolicyConfig;
 use serde_json::{Value, json};
 use store::Store;
@@ -14,6 +14,9 @@ use tokio::sync::{Mutex, MutexGuard};
 pub(crate) const PROD: &str = "111111111111";
 pub(crate) const SANDBOX: &str = "222222222222";
 pub(crate) const REGIONS: [&str; 3] = ["eu-west-1", "us-east-1", "ap-south-1"];
+
+/// Who asks for changes in the tests.
+pub(crate) const TESTER: Requester<'static> = Requester { actor: "tester", address: "" };
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 

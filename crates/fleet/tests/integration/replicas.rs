@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor};
 use store::Store;
 use tokio_util::sync::CancellationToken;
 
-use crate::emulator::{Emulator, until};
+use crate::emulator::{Emulator, TESTER, until};
 
 #[tokio::test]
 async fn one_replica_collects_each_source_and_the_other_follows_over_sqlite() {
@@ -57,7 +57,7 @@ async fn one_collects_and_the_other_follows(url: &str) {
         })
         .await;
     let plan = first.plan_enforce(&key, None).await.expect("a plan").plan;
-    let change = first.apply(plan, "tester", "a test", "replicas").await.expect("a change");
+    let change = first.apply(plan, TESTER, "a test", "replicas").await.expect("a change");
     let mut last = 0;
     loop {
         let heard = tokio::time::timeout(std::time::Duration::from_secs(30), notices.recv()).await;

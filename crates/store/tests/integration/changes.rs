@@ -65,6 +65,7 @@ async fn a_request_is_stored_with_its_trail(database: &Database) {
         after: None,
         status: ChangeStatus::Requested,
         actor: new.actor,
+        address: new.address,
         reason: new.reason,
         policy_revision: new.policy_revision,
         aws_request_id: None,

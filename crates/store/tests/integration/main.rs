@@ -10,6 +10,7 @@ mod leases;
 mod logins;
 mod migrations;
 mod outbox;
+mod persons;
 mod retention;
 mod sample;
 mod sessions;

@@ -32,6 +32,7 @@ async fn the_first_schema_is_brought_up_to_date(database: &Database) {
     database
         .execute(
             "ALTER TABLE audit DROP COLUMN address; DROP TABLE sessions; DROP TABLE logins; DROP TABLE tokens;
+             DROP TABLE device_logins; DROP TABLE persons; ALTER TABLE changes DROP COLUMN address;
              DELETE FROM schema_versions WHERE version > 1",
         )
         .await;
@@ -52,6 +53,17 @@ async fn what_the_version_before_writes_can_be_read(database: &Database) {
         .await;
     let entry = store.audit(&AuditFilter::default()).await.expect("it is read").remove(0).entry;
     assert_eq!((entry.reason.as_str(), entry.address.as_str()), ("why", ""));
+    database
+        .execute(
+            "INSERT INTO changes (id, idempotency_key, account, region, instance_id, purpose, request,
+                before_options, status, is_open, actor, reason, policy_revision, requested_at, updated_at)
+             VALUES (1, 'k', '1', 'eu-west-1', 'i-1', '{\"enforce\":{\"hop_limit\":null}}',
+                '{\"http_tokens\":\"required\",\"http_put_response_hop_limit\":null}', '{}', 'requested', 1, 'ada',
+                'why', 'r1', 0, 0)",
+        )
+        .await;
+    let change = store.change(1).await.expect("it is read").expect("it is there");
+    assert_eq!((change.reason.as_str(), change.address.as_str()), ("why", ""));
 }
 
 async fn applied_once_by_many_at_a_time(database: &Database) {

@@ -4,7 +4,7 @@ use domain::audit::{AuditAction, AuditFilter};
 use jiff::SignedDuration;
 use store::{
     HistoryEntry, HistoryKind, NewDelivery, NewDeviceLogin, NewSession, NewToken, Pruned, Retention,
-    VanishedInstance,
+    SeenPerson, VanishedInstance,
 };
 
 use crate::database::Database;
@@ -36,6 +36,13 @@ async fn what_is_too_old_is_deleted(database: &Database) {
         let mut audit = audit_entry(AuditAction::ChangeApplied, "i-1");
         audit.at = at(seconds);
         store.append_audit(&audit).await.expect("it writes");
+        let person = SeenPerson {
+            issuer: "https://id.example".into(),
+            subject: number.to_string(),
+            access: "nothing".into(),
+            seen_at: at(seconds),
+        };
+        store.record_access(&person, |_| audit.clone()).await.expect("it is recorded");
         store.append_event(at(seconds), "kind", "{}").await.expect("it writes");
         let vanished =
             VanishedInstance { last_seen: at(seconds), instance: instance(&format!("i-{number}")) };
@@ -56,8 +63,16 @@ async fn what_is_too_old_is_deleted(database: &Database) {
     store.mark_failed(due[1].id, "refused", None).await.expect("it is marked");
 
     let pruned = store.prune(at(120), &retention(Some(MINUTE))).await.expect("it prunes");
-    let expected =
-        Pruned { history: 2, audit: 2, events: 2, vanished: 2, trend: 1, deliveries: 2, ..Pruned::default() };
+    let expected = Pruned {
+        history: 2,
+        audit: 2,
+        persons: 2,
+        events: 2,
+        vanished: 2,
+        trend: 1,
+        deliveries: 2,
+        ..Pruned::default()
+    };
     assert_eq!(pruned, expected);
     assert_eq!(store.history_since(start(), 10).await.expect("it is read").len(), 2);
     let audit = store.audit(&AuditFilter { limit: 10, ..AuditFilter::default() }).await.expect("it is read");

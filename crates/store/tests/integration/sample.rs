@@ -47,6 +47,7 @@ pub(crate) fn new_change(idempotency_key: &str, instance_id: &str) -> NewChange 
         request: Request { http_tokens: HttpTokens::Required, http_put_response_hop_limit: Some(2) },
         before: options(HttpTokens::Optional),
         actor: "ada".into(),
+        address: "203.0.113.7".into(),
         reason: "ticket 4711".into(),
         policy_revision: "r1".into(),
         requested_at: start(),

@@ -137,8 +137,14 @@ async fn a_session_that_was_ended_is_gone_everywhere(database: &Database) {
     // Being seen by a request that was under way does not bring it back.
     replica.touch_session(&id, at(1)).await.expect("it answers");
     assert_eq!(session(&store, "h1", at(1)).await, None);
-    assert_eq!(ids(store.sessions(at(1), 9).await.expect("they are read")), [kept]);
+    assert_eq!(ids(store.sessions(at(1), 9).await.expect("they are read")), [kept.as_str()]);
     assert!(!store.end_session("").await.expect("it answers"));
+    for (issuer, subject) in [(ISSUER, "bob"), ("https://other.example", "ada"), (ISSUER, "")] {
+        let ended = store.end_own_session(&kept, issuer, subject).await.expect("it answers");
+        assert!(!ended, "{subject} at {issuer} is somebody else");
+    }
+    assert!(store.end_own_session(&kept, ISSUER, "ada").await.expect("it answers"));
+    assert!(!store.end_own_session(&kept, ISSUER, "ada").await.expect("it answers"));
 }
 
 async fn all_sessions_of_one_are_ended(database: &Database) {
