@@ -1,9 +1,13 @@
 //! The few things asked of the browser beyond the view; each answers sensibly where the browser refuses.
 
+use std::cell::Cell;
+use std::pin::Pin;
+use std::rc::Rc;
+
 use domain::time::Timestamp;
 use leptos::prelude::*;
-use wasm_bindgen::JsCast;
 use wasm_bindgen::closure::Closure;
+use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
 use crate::format::joined;
@@ -46,6 +50,43 @@ pub(crate) fn copy(text: &str, done: impl FnOnce(bool) + 'static) {
     let promise = navigator.clipboard().write_text(text);
     leptos::task::spawn_local(async move {
         done(JsFuture::from(promise).await.is_ok());
+    });
+}
+
+/// As [`copy`], with a text that is still on its way: browsers let a page copy for some seconds after a press only, and a promise
+/// that is handed over within them is waited for longer. `done` is not called where `text` answers `None`.
+pub(crate) fn copy_when_known(
+    text: Pin<Box<dyn Future<Output = Option<String>>>>,
+    done: impl FnOnce(bool) + 'static,
+) {
+    let navigator = window().navigator();
+    let has = |target: &JsValue, name: &str| js_sys::Reflect::has(target, &name.into()).unwrap_or(false);
+    if !has(&navigator, "clipboard") || !has(&window(), "ClipboardItem") {
+        return done(false);
+    }
+    let unknown = Rc::new(Cell::new(false));
+    let nothing = unknown.clone();
+    let promise = wasm_bindgen_futures::future_to_promise(async move {
+        match text.await {
+            Some(text) => Ok(text.into()),
+            None => {
+                nothing.set(true);
+                Err(JsValue::NULL)
+            }
+        }
+    });
+    let content = js_sys::Object::new();
+    // Fails on what is no object only.
+    let _ = js_sys::Reflect::set(&content, &"text/plain".into(), &promise);
+    let Ok(item) = web_sys::ClipboardItem::new_with_record_from_str_to_str_promise(&content) else {
+        return done(false);
+    };
+    let written = navigator.clipboard().write(&js_sys::Array::of1(&item));
+    leptos::task::spawn_local(async move {
+        let copied = JsFuture::from(written).await.is_ok();
+        if !unknown.get() {
+            done(copied);
+        }
     });
 }
 

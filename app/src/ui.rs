@@ -15,7 +15,7 @@ pub(crate) mod window;
 
 pub(crate) use button::{Button, Kind, small_button};
 pub(crate) use chart::{DayBars, TrendChart};
-pub(crate) use copy::{CopyButton, copy_text};
+pub(crate) use copy::{CopyButton, copy_text, report as report_copied};
 pub(crate) use dialog::Dialog;
 pub(crate) use field::select_field;
 pub(crate) use panel::{Heading, Panel, Segment, ShareBar, card};

@@ -21,8 +21,15 @@ pub(crate) fn CopyButton(
 
 /// Copies `text` and reports it.
 pub(crate) fn copy_text(toasts: Toasts, text: String, what: &str) {
-    let done = joined(&["Copied: ", what, "."]);
-    browser::copy(&text, move |copied| {
-        toasts.say(if copied { done } else { "The browser did not allow copying.".into() });
+    let what = what.to_owned();
+    browser::copy(&text, move |copied| report(toasts, &what, copied));
+}
+
+/// Says whether `what` was copied.
+pub(crate) fn report(toasts: Toasts, what: &str, copied: bool) {
+    toasts.say(if copied {
+        joined(&["Copied: ", what, "."])
+    } else {
+        "The browser did not allow copying.".into()
     });
 }

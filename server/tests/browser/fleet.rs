@@ -94,6 +94,18 @@ async fn the_ids_of_all_that_match_are_copied() {
         let copied: BTreeSet<String> = tab.clipboard().await.lines().map(str::to_owned).collect();
         assert_eq!(copied, expected);
     }
+    // However long the ids take: a browser counts a press as one for some seconds only.
+    tab.hold("*/api/fleet/list*").await;
+    tab.click("button", "Copy ids").await;
+    tab.wait("the press is long ago", async || {
+        tab.evaluate("return navigator.userActivation.isActive").await == false
+    })
+    .await;
+    tab.evaluate("return navigator.clipboard.writeText('something else')").await;
+    tab.release().await;
+    let count = app::format::count(ids(true).len() as u64);
+    tab.sees(&format!("Copied: {count} instance ids.")).await;
+    assert_eq!(tab.clipboard().await.lines().count(), ids(true).len());
     tab.is_clean().await;
     tab.close().await;
 }

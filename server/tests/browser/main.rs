@@ -4,6 +4,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+/// Letting a program in.
+mod device;
 /// The list of instances: wrong queries, copying, column widths, narrow windows, and each state that it can be in.
 mod fleet;
 /// Finding, reading, enforcing, and the record of it.

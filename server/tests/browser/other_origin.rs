@@ -33,7 +33,7 @@ async fn harm(tab: &Tab, instance: &str) -> [(&'static str, Value); 3] {
     let sessions = tab.get("/api/session/list?all=false").await;
     [
         ("/api/fleet/apply", apply),
-        ("/api/session/end", json!({ "id": sessions[0]["id"] })),
+        ("/api/session/end", json!({ "id": sessions["sessions"][0]["id"] })),
         ("/api/auth/logout", json!({})),
     ]
 }

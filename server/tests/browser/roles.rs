@@ -157,7 +157,7 @@ async fn an_administrator_does_all_of_it() {
     let Visit { tab, guarded, .. } = &visit;
     visit.looks().await;
     visit.may_change().await;
-    visit.may_give_tokens(&["viewer", "operator", "releaser", "approver", "administrator"]).await;
+    visit.may_give_tokens(&["viewer", "operator", "releaser", "approver", "reporter", "administrator"]).await;
 
     let viewer = guarded.sign_in("viewer", "Vera Viewer", "/").await;
     tab.click("link", "Sessions").await;

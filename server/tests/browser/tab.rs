@@ -318,6 +318,24 @@ impl Tab {
         assert_eq!(violations, "[]", "axe-core on {page}");
     }
 
+    /// Looks at the page as it is now, in both schemes, on a phone and on a desk.
+    pub(crate) async fn look(&self, name: &str) {
+        for (scheme, word) in [(Scheme::Light, "light"), (Scheme::Dark, "dark")] {
+            self.scheme(scheme).await;
+            for width in [360, 1440] {
+                self.size(width, 900).await;
+                self.screenshot(&format!("{name}-{word}-{width}")).await;
+                self.is_accessible(&format!("{name} {word} {width}")).await;
+                let wide = self
+                    .evaluate(
+                        "const page = document.documentElement; return page.scrollWidth > page.clientWidth",
+                    )
+                    .await;
+                assert_eq!(wide, false, "{name} at {width} px scrolls sideways as a whole");
+            }
+        }
+    }
+
     pub(crate) async fn close(self) {
         self.client.close().await.expect("the browser closes");
     }

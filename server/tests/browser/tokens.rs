@@ -6,31 +6,15 @@ use store::{NewToken, Store};
 
 use crate::common::PROD;
 use crate::sign_in::{Guarded, signs_in_again};
-use crate::tab::{Scheme, Tab};
+use crate::tab::Tab;
 
 const LIST: &str = "/api/fleet/list?q=&sort=name&offset=0&limit=1000";
 
 impl Guarded {
     /// What the console answers a program that holds `token`.
-    async fn as_program(&self, token: &str) -> reqwest::Response {
+    pub(crate) async fn as_program(&self, token: &str) -> reqwest::Response {
         let request = self.console.client.get(format!("{}{LIST}", self.console.url));
         request.bearer_auth(token).send().await.expect("the console answers")
-    }
-}
-
-/// Looks at the page as it is now, in both schemes and sizes.
-async fn looked_at(tab: &Tab, name: &str) {
-    for (scheme, word) in [(Scheme::Light, "light"), (Scheme::Dark, "dark")] {
-        tab.scheme(scheme).await;
-        for width in [360, 1440] {
-            tab.size(width, 900).await;
-            tab.screenshot(&format!("{name}-{word}-{width}")).await;
-            tab.is_accessible(&format!("{name} {word} {width}")).await;
-            let wide = tab
-                .evaluate("const page = document.documentElement; return page.scrollWidth > page.clientWidth")
-                .await;
-            assert_eq!(wide, false, "{name} at {width} px scrolls sideways as a whole");
-        }
     }
 }
 
@@ -59,20 +43,20 @@ async fn a_token_is_made_used_and_revoked() {
     tab.click("link", "Tokens").await;
     tab.find("heading", "Tokens").await;
     tab.sees("No tokens").await;
-    looked_at(&tab, "tokens-empty").await;
+    tab.look("tokens-empty").await;
 
     tab.click("button", "New token").await;
     tab.sees("A name is required.").await;
     tab.click("button", "Make token").await;
     tab.type_into("textbox", "Name", "nightly report").await;
-    looked_at(&tab, "token-dialog").await;
+    tab.look("token-dialog").await;
     tab.click("button", "Make token").await;
     let everything = shown(&tab).await;
     assert!(everything.starts_with("tollgate_pat_"), "{everything}");
     tab.click("button", "Copy token").await;
     tab.sees("Copied: token.").await;
     assert_eq!(tab.clipboard().await, everything);
-    looked_at(&tab, "token-shown-once").await;
+    tab.look("token-shown-once").await;
     tab.click("button", "Done").await;
     tab.find("row", "nightly report").await;
     tab.find("row", "everything you may do").await;
@@ -85,7 +69,7 @@ async fn a_token_is_made_used_and_revoked() {
     choose(&tab, "Expires after", "7").await;
     choose(&tab, "May do", "viewer").await;
     tab.type_into("textbox", "Accounts", "*-prod").await;
-    looked_at(&tab, "token-dialog-limited").await;
+    tab.look("token-dialog-limited").await;
     tab.click("button", "Make token").await;
     tab.sees("names nothing").await;
     tab.screenshot("token-dialog-refused").await;
@@ -102,7 +86,7 @@ async fn a_token_is_made_used_and_revoked() {
     let list: Value = guarded.as_program(&limited).await.json().await.expect("a list");
     let rows = list["rows"].as_array().expect("rows");
     assert!(!rows.is_empty() && rows.iter().all(|row| row["account"] == PROD), "{rows:?}");
-    looked_at(&tab, "tokens").await;
+    tab.look("tokens").await;
 
     tab.click("button", "Revoke: nightly report").await;
     tab.find("dialog", "Revoke nightly report").await;
@@ -133,7 +117,7 @@ async fn a_token_is_made_used_and_revoked() {
     drop(guarded);
     tab.click("link", "Tokens").await;
     tab.sees("No connection.").await;
-    looked_at(&tab, "tokens-failure").await;
+    tab.look("tokens-failure").await;
     tab.close().await;
 }
 
@@ -165,7 +149,7 @@ async fn an_expired_token_is_shown_as_such_and_can_be_taken_away() {
     tab.find("row", "this year's").await;
     assert_eq!(tab.all("row", "expired").await.len(), 1);
     tab.find("row", "last year's").await;
-    looked_at(&tab, "tokens-expired").await;
+    tab.look("tokens-expired").await;
     tab.click("button", "Revoke: last year's").await;
     tab.find("dialog", "Revoke last year's").await;
     tab.click("button", "Revoke").await;
@@ -181,7 +165,7 @@ async fn a_token_is_made_after_the_session_ended_under_its_dialog() {
     tab.click("button", "New token").await;
     tab.type_into("textbox", "Name", "typed before it ended").await;
     let sessions = tab.get("/api/session/list?all=false").await;
-    assert_eq!(tab.post("/api/session/end", &json!({ "id": sessions[0]["id"] })).await.0, 200);
+    assert_eq!(tab.post("/api/session/end", &json!({ "id": sessions["sessions"][0]["id"] })).await.0, 200);
     tab.click("button", "Make token").await;
     signs_in_again(&tab).await;
     let secret = shown(&tab).await;

@@ -1,18 +1,20 @@
 //! Which instances are selected: some by their keys, or all that match the query.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use domain::wire::{ListRow, MAX_LIST_LIMIT};
 use leptos::prelude::*;
 
 use super::rows::Rows;
 use crate::api;
-use crate::fetched::spawn;
+use crate::browser;
 use crate::format::{self, joined};
 use crate::reading::Reading;
-use crate::ui::{Toasts, copy_text};
+use crate::ui::{Toasts, copy_text, report_copied};
 
-/// More ids than this are not copied: browsers let a page write to the clipboard for a few seconds after a press.
+/// More ids than this are not copied: they would be read a page after the other while somebody waits.
 const COPIED_AT_MOST: u32 = 10_000;
 
 /// The name of a row in a selection: `account/region/id`.
@@ -87,19 +89,28 @@ impl Selection {
     pub(crate) fn copy_ids(self, rows: Rows, toasts: Toasts) {
         match self.0.get_untracked() {
             Selected::Keys(keys) => {
-                copy(
-                    toasts,
-                    keys.iter().filter_map(|key| Some(key.rsplit_once('/')?.1.to_owned())).collect(),
-                );
+                let ids: Vec<&str> = keys.iter().filter_map(|key| Some(key.rsplit_once('/')?.1)).collect();
+                copy_text(toasts, ids.join("\n"), &instance_ids(ids.len()));
             }
             Selected::AllMatching => {
                 let (q, sort) = rows.asked();
-                spawn(Box::pin(async move {
+                let copied = Rc::new(Cell::new(0));
+                let count = copied.clone();
+                let text = async move {
                     match matching_ids(q, sort).await {
-                        Ok(ids) => copy(toasts, ids),
-                        Err(why) => toasts.say(joined(&["Nothing was copied. ", &why])),
+                        Ok(ids) => {
+                            count.set(ids.len());
+                            Some(ids.join("\n"))
+                        }
+                        Err(why) => {
+                            toasts.say(joined(&["Nothing was copied. ", &why]));
+                            None
+                        }
                     }
-                }));
+                };
+                browser::copy_when_known(Box::pin(text), move |done| {
+                    report_copied(toasts, &instance_ids(copied.get()), done);
+                });
             }
         }
     }
@@ -113,9 +124,8 @@ impl Selection {
     }
 }
 
-fn copy(toasts: Toasts, ids: Vec<String>) {
-    let what = format::counted(ids.len() as u32, "instance id");
-    copy_text(toasts, ids.join("\n"), &what);
+fn instance_ids(count: usize) -> String {
+    format::counted(count as u32, "instance id")
 }
 
 /// The ids of all that match, of one revision of the fleet; or why there are none.
