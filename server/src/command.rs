@@ -7,6 +7,7 @@ mod healthcheck;
 mod local;
 mod login;
 mod place;
+mod publish;
 mod serve;
 mod whoami;
 
@@ -36,6 +37,9 @@ pub(crate) enum Command {
     Fleet(fleet::FleetCommand),
     /// Show the audit log
     Audit(audit::Audit),
+    /// Put the page on a CDN, look at what is there, and go back
+    #[command(subcommand)]
+    Publish(publish::PublishCommand),
     /// Sign in at a server, where commands work from then on
     Login(login::Login),
     /// Forget the server and take the token back
@@ -53,6 +57,7 @@ impl Command {
             Command::Serve(_) => true,
             Command::Fleet(_)
             | Command::Audit(_)
+            | Command::Publish(_)
             | Command::Whoami(_)
             | Command::Login(_)
             | Command::Logout(_)
@@ -69,6 +74,10 @@ impl Command {
             Command::Healthcheck(healthcheck) => healthcheck.run(Config::read(flags)?).await,
             Command::Fleet(fleet) => fleet.run(place.place(flags).await?).await,
             Command::Audit(audit) => audit.run(place.place(flags).await?).await,
+            Command::Publish(publish) => {
+                publish.add_flags(&mut flags);
+                publish.run(Config::read(flags)?).await
+            }
             Command::Whoami(whoami) => whoami.run(place.place(flags).await?).await,
             Command::Login(login) => login.run(&place).await,
             Command::Logout(logout) => logout.run(&place).await,
@@ -160,6 +169,19 @@ impl From<ClientError> for CommandError {
                 | ApiError::Offline
                 | ApiError::Incompatible => CommandError::failed(message),
             },
+        }
+    }
+}
+
+impl From<::publish::PublishError> for CommandError {
+    fn from(error: ::publish::PublishError) -> CommandError {
+        use ::publish::PublishError;
+        match &error {
+            PublishError::Invalid(_) => CommandError::usage(error.to_string()),
+            PublishError::Lost { .. } => CommandError::refused(error.to_string()),
+            PublishError::Bundle(_) | PublishError::Aws { .. } | PublishError::Unexpected { .. } => {
+                CommandError::failed(error.to_string())
+            }
         }
     }
 }

@@ -42,6 +42,15 @@ pub(crate) struct Config {
     pub(crate) fleet: FleetConfig,
     pub(crate) policy: PolicyConfig,
     pub(crate) webhooks: Vec<Webhook>,
+    pub(crate) publish: PublishConfig,
+}
+
+/// Where the page is published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PublishConfig {
+    pub(crate) bucket: Option<String>,
+    pub(crate) distribution: Option<String>,
+    pub(crate) aws: aws::Settings,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +119,15 @@ impl Config {
             database_url: layers.text("database_url")?.map_or_else(default_database_url, Ok)?,
             fleet,
             policy: policy_config(&layers)?,
+            publish: PublishConfig {
+                bucket: layers.text("publish.bucket")?,
+                distribution: layers.text("publish.distribution")?,
+                aws: aws::Settings {
+                    endpoint_url: layers.text("aws.endpoint_url")?,
+                    profile: layers.text("aws.profile")?,
+                    ..aws::Settings::default()
+                },
+            },
             webhooks,
         };
         Ok(config)

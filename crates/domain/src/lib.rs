@@ -9,6 +9,7 @@ pub mod list;
 pub mod policy;
 pub mod progress;
 pub mod query;
+pub mod release;
 pub mod source;
 pub mod summary;
 #[doc(hidden)]

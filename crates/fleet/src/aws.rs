@@ -1,12 +1,10 @@
 //! SDK clients per account, region and role; the writer role is only assumed by the client that makes a change.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
-use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::{Region, SdkConfig};
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use domain::instance::SourceKey;
 
@@ -37,35 +35,16 @@ pub(crate) struct RegionClients {
     pub(crate) modify_rate: TokenBucket,
 }
 
-/// Attempts at a read, the first included; with adaptive mode the SDK also lowers its rate when it is throttled.
-const READ_ATTEMPTS: u32 = 6;
-
 impl Aws {
     pub(crate) async fn load(config: &FleetConfig) -> Aws {
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(Duration::from_secs(5))
-            .operation_attempt_timeout(config.call_timeout)
-            .operation_timeout(config.source_timeout)
-            .build();
-        let mut loader =
-            aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts).retry_config(
-                RetryConfig::adaptive()
-                    .with_max_attempts(READ_ATTEMPTS)
-                    .with_max_backoff(Duration::from_secs(10)),
-            );
-        if let Some(endpoint_url) = &config.endpoint_url {
-            loader = loader.endpoint_url(endpoint_url);
-        }
-        if let Some(profile) = &config.profile {
-            loader = loader.profile_name(profile);
-        }
-        if let Some(region) = &config.home_region {
-            loader = loader.region(Region::new(region.clone()));
-        }
-        let mut base = loader.load().await;
-        if base.region().is_none() {
-            base = base.into_builder().region(Region::new("us-east-1")).build();
-        }
+        let settings = aws::Settings {
+            endpoint_url: config.endpoint_url.clone(),
+            profile: config.profile.clone(),
+            region: config.home_region.clone(),
+            attempt_timeout: Some(config.call_timeout),
+            call_timeout: Some(config.source_timeout),
+        };
+        let base = aws::load(&settings).await;
         Aws { base }
     }
 

@@ -1,5 +1,7 @@
 //! What goes wrong between Tollgate and AWS or the store, explained: what happened, to what, and what to do next.
 
+use aws::{Failure, Outcome};
+use aws_sdk_ec2::operation::RequestId;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use domain::change::{ChangeError, Refusal};
@@ -66,34 +68,14 @@ impl AwsError {
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
         R: std::fmt::Debug + Send + Sync + 'static,
-        SdkError<E, R>: aws_sdk_ec2::operation::RequestId,
+        SdkError<E, R>: RequestId,
     {
-        use aws_sdk_ec2::operation::RequestId;
-        let request_id = error.request_id().map(str::to_owned);
-        let (code, message, kind) = match &error {
-            SdkError::ServiceError(service) => {
-                let code = service.err().code().unwrap_or("response").to_owned();
-                let message = service.err().message().unwrap_or("AWS gave no message.").to_owned();
-                let kind = kind_of(&code);
-                (code, message, kind)
-            }
-            SdkError::TimeoutError(_) => {
-                ("timeout".into(), "AWS did not answer in time.".into(), Kind::UnknownOutcome)
-            }
-            SdkError::DispatchFailure(failure) => {
-                let root = root_cause(&error);
-                if mentions_credentials(&error) {
-                    let message = format!("No credentials could be had: {root}");
-                    ("credentials".into(), message, Kind::Credentials)
-                } else if failure.is_timeout() {
-                    ("timeout".into(), root, Kind::UnknownOutcome)
-                } else {
-                    ("connection".into(), root, Kind::UnknownOutcome)
-                }
-            }
-            SdkError::ResponseError(_) => ("response".into(), root_cause(&error), Kind::UnknownOutcome),
-            SdkError::ConstructionFailure(_) => ("request".into(), root_cause(&error), Kind::NotSent),
-            _ => ("unknown".into(), root_cause(&error), Kind::Other),
+        let Failure { code, message, request_id, outcome } = Failure::of(&error);
+        let kind = match outcome {
+            Outcome::Answered => kind_of(&code),
+            Outcome::Unknown => Kind::UnknownOutcome,
+            Outcome::NoCredentials => Kind::Credentials,
+            Outcome::NotSent => Kind::NotSent,
         };
         AwsError { operation, code, message, request_id, kind }
     }
@@ -205,21 +187,6 @@ fn kind_of(code: &str) -> Kind {
         _ if code.starts_with("InvalidParameter") || code == "MissingParameter" => Kind::BadParameter,
         _ => Kind::Other,
     }
-}
-
-/// Whether any cause speaks of credentials: the SDK reports a failed provider as a dispatch failure like any other.
-fn mentions_credentials(error: &dyn std::error::Error) -> bool {
-    std::iter::successors(Some(error), |error| error.source())
-        .any(|error| error.to_string().contains("credential"))
-}
-
-/// The innermost cause: the outer ones only say that a request failed.
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
 }
 
 #[cfg(test)]

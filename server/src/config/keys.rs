@@ -136,4 +136,18 @@ pub(crate) const KEYS: &[Key] = &[
         "",
         "how long the audit log is kept; for good where empty",
     ),
+    key(
+        "publish.bucket",
+        "TOLLGATE_PUBLISH_BUCKET",
+        Some("bucket"),
+        "",
+        "bucket that the page is published to",
+    ),
+    key(
+        "publish.distribution",
+        "TOLLGATE_PUBLISH_DISTRIBUTION",
+        Some("distribution"),
+        "",
+        "CloudFront distribution in front of the bucket",
+    ),
 ];

@@ -1,0 +1,204 @@
+//! A push: uploads what is missing, checks that it is all there, and makes it live.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use domain::release::{Activation, Origin, ReleaseFile, ReleaseRecord, Way};
+use futures::stream::{self, StreamExt, TryStreamExt};
+
+use crate::bucket::{Condition, Content, Headers, Listed, Written};
+use crate::bundle::{Bundle, BundleFile};
+use crate::error::PublishError;
+use crate::layout;
+use crate::publisher::{AT_ONCE, Progress, Publisher, RootFile, now};
+use crate::status::Invalidation;
+
+/// How a push is made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PushOptions {
+    pub origin: Origin,
+    /// Who has it done.
+    pub by: String,
+    /// Look at the headers of every file, and mend them.
+    pub verify_headers: bool,
+    /// Wait until the invalidation has reached every edge.
+    pub wait: bool,
+}
+
+/// What came of a push.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The release was live already.
+    Unchanged {
+        activation: Activation,
+        /// The files whose headers were mended.
+        mended: Vec<String>,
+    },
+    Live {
+        activation: Activation,
+        uploaded: usize,
+        mended: Vec<String>,
+        invalidation: Option<Invalidation>,
+    },
+}
+
+/// A file with the key that it is stored under.
+struct Stored<'a> {
+    key: String,
+    file: &'a BundleFile,
+}
+
+impl Stored<'_> {
+    fn headers(&self) -> Headers {
+        Headers {
+            content_type: self.file.file.content_type.clone(),
+            content_encoding: self.file.file.content_encoding.clone(),
+            cache_control: layout::cache_control(&self.key).to_owned(),
+        }
+    }
+}
+
+impl Publisher {
+    /// Publishes a bundle. May be run again after it ended anywhere.
+    ///
+    /// # Errors
+    /// [`PublishError::Lost`] where another push came first; what else went wrong, with the old release live unless the shell was
+    /// written already.
+    pub async fn push(
+        &self,
+        bundle: &Bundle,
+        options: &PushOptions,
+        progress: &dyn Progress,
+    ) -> Result<Outcome, PublishError> {
+        let read = self.read_live().await?;
+        let stored = stored(bundle);
+        if let Some(activation) = read.live.settled().filter(|live| live.release == bundle.release) {
+            let mended =
+                if options.verify_headers { self.mend(&stored, progress).await? } else { Vec::new() };
+            return Ok(Outcome::Unchanged { activation: activation.clone(), mended });
+        }
+        let uploaded = self.upload(bundle, &stored, progress).await?;
+        let mended = if options.verify_headers { self.mend(&stored, progress).await? } else { Vec::new() };
+        self.write_record(bundle, &options.origin).await?;
+        let activation = Activation {
+            release: bundle.release.clone(),
+            way: Way::Push,
+            origin: options.origin.clone(),
+            by: options.by.clone(),
+            at: now(),
+            attempt: 0,
+            invalidation: None,
+        };
+        let root: Result<Vec<RootFile>, PublishError> = bundle.root().map(root_file).collect();
+        let (activation, invalidation) =
+            self.activate(read, activation, &root?, options.wait, progress).await?;
+        Ok(Outcome::Live { activation, uploaded, mended, invalidation })
+    }
+
+    /// Uploads what is missing, and answers how many files that were.
+    async fn upload(
+        &self,
+        bundle: &Bundle,
+        stored: &[Stored<'_>],
+        progress: &dyn Progress,
+    ) -> Result<usize, PublishError> {
+        let there = self.there(bundle).await?;
+        let missing: Vec<&Stored<'_>> = stored
+            .iter()
+            .filter(|one| there.get(one.key.as_str()) != Some(&one.file.file.stored_bytes))
+            .collect();
+        let done = AtomicUsize::new(0);
+        let uploads = missing.iter().map(|one| async {
+            // A file of another size cannot be ours: the release's name says what it consists of.
+            let condition =
+                if there.contains_key(one.key.as_str()) { Condition::None } else { Condition::Missing };
+            let BundleFile { file, source, stored_sha256 } = one.file;
+            let content = Content::File(source, file.stored_bytes);
+            let written =
+                self.bucket.put(&one.key, content, *stored_sha256, &one.headers(), condition).await?;
+            match written {
+                // Another push of the same release uploaded it meanwhile.
+                Written::Done { .. } | Written::Refused => {}
+            }
+            progress.uploaded(done.fetch_add(1, Ordering::Relaxed) + 1, missing.len());
+            Ok::<(), PublishError>(())
+        });
+        stream::iter(uploads).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+        if !missing.is_empty() {
+            progress.step("checking what was uploaded");
+            let there = self.there(bundle).await?;
+            let lacking =
+                stored.iter().find(|one| there.get(one.key.as_str()) != Some(&one.file.file.stored_bytes));
+            if let Some(one) = lacking {
+                return Err(PublishError::Unexpected {
+                    resource: self.bucket.url(&one.key),
+                    problem: format!(
+                        "is not there with its {} bytes after it was uploaded. Nothing was made live.",
+                        one.file.file.stored_bytes
+                    ),
+                });
+            }
+        }
+        Ok(missing.len())
+    }
+
+    /// The sizes of what is there of the release.
+    async fn there(&self, bundle: &Bundle) -> Result<BTreeMap<String, u64>, PublishError> {
+        let (package, root) = (layout::package(&bundle.release), layout::kept_root(&bundle.release));
+        let (package, root) = futures::try_join!(self.bucket.list(&package), self.bucket.list(&root))?;
+        Ok(package.into_iter().chain(root).map(|Listed { key, bytes }| (key, bytes)).collect())
+    }
+
+    async fn write_record(&self, bundle: &Bundle, origin: &Origin) -> Result<(), PublishError> {
+        let files: Vec<ReleaseFile> = bundle.files.iter().map(|one| one.file.clone()).collect();
+        let record =
+            ReleaseRecord { release: bundle.release.clone(), origin: origin.clone(), at: now(), files };
+        // The first upload of a release is the one that is told of.
+        self.put_json(&layout::record(&bundle.release), &record, Condition::Missing).await.map(drop)
+    }
+
+    /// Mends the headers that are not as they should be, and answers the files that had such.
+    async fn mend(
+        &self,
+        stored: &[Stored<'_>],
+        progress: &dyn Progress,
+    ) -> Result<Vec<String>, PublishError> {
+        progress.step("looking at the headers of every file");
+        let looks = stored.iter().map(|one| async move {
+            let wanted = one.headers();
+            match self.bucket.head(&one.key).await? {
+                Some((headers, bytes)) if bytes == one.file.file.stored_bytes => {
+                    if headers == wanted {
+                        return Ok(None);
+                    }
+                    self.bucket.replace_headers(&one.key, &wanted).await?;
+                    Ok(Some(one.key.clone()))
+                }
+                Some(_) | None => Err(PublishError::Unexpected {
+                    resource: self.bucket.url(&one.key),
+                    problem: "is gone or cut off, though its release is recorded as whole. Delete the record beside it and push \
+                              again."
+                        .into(),
+                }),
+            }
+        });
+        let mended: Vec<Option<String>> = stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
+        Ok(mended.into_iter().flatten().collect())
+    }
+}
+
+/// Every file with its key: what lies at the root is kept below the release's record, for the way back.
+fn stored(bundle: &Bundle) -> Vec<Stored<'_>> {
+    let kept = layout::kept_root(&bundle.release);
+    let package = bundle.package().map(|file| Stored { key: file.file.path.clone(), file });
+    let root = bundle.root().map(|file| Stored { key: format!("{kept}{}", file.file.path), file });
+    package.chain(root).collect()
+}
+
+fn root_file(one: &BundleFile) -> Result<RootFile, PublishError> {
+    let content = std::fs::read(&one.source).map_err(|error| PublishError::Unexpected {
+        resource: one.source.display().to_string(),
+        problem: format!("cannot be read: {error}"),
+    })?;
+    Ok(RootFile { path: one.file.path.clone(), content, content_type: one.file.content_type.clone() })
+}

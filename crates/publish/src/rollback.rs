@@ -1,0 +1,82 @@
+//! The way back: an earlier release becomes live again, of which everything is still there.
+
+use domain::release::{Activation, ReleaseId, Way};
+use futures::future::try_join_all;
+
+use crate::error::PublishError;
+use crate::layout;
+use crate::publisher::{Progress, Publisher, RootFile, now};
+use crate::status::Invalidation;
+
+impl Publisher {
+    /// Makes an earlier release live: `release`, or the one before the live one.
+    ///
+    /// # Errors
+    /// [`PublishError::Invalid`] where there is none; [`PublishError::Unexpected`] where part of it was deleted.
+    pub async fn rollback(
+        &self,
+        release: Option<ReleaseId>,
+        by: &str,
+        wait: bool,
+        progress: &dyn Progress,
+    ) -> Result<(Activation, Option<Invalidation>), PublishError> {
+        let read = self.read_live().await?;
+        let target = match release {
+            Some(release) => release,
+            None => match read.live.previous() {
+                Some(previous) => previous.release.clone(),
+                None => {
+                    return Err(PublishError::Invalid(
+                        "There is no release before the live one: name one of `tollgate publish status`."
+                            .into(),
+                    ));
+                }
+            },
+        };
+        if read.live.settled().is_some_and(|live| live.release == target) {
+            return Err(PublishError::Invalid(format!("{target} is live already.")));
+        }
+        let Some(record) = self.record(&target).await? else {
+            return Err(PublishError::Invalid(format!(
+                "{target} was never uploaded in whole, or was pruned. `tollgate publish status` lists what is there."
+            )));
+        };
+        let there = self.bucket.list(&layout::package(&target)).await?;
+        let kept = layout::kept_root(&target);
+        for file in record.files.iter().filter(|file| file.path.starts_with("pkg/")) {
+            if !there.iter().any(|one| one.key == file.path && one.bytes == file.stored_bytes) {
+                return Err(PublishError::Unexpected {
+                    resource: self.bucket.url(&file.path),
+                    problem:
+                        "is gone or cut off: this release cannot be live again. Push its commit instead."
+                            .into(),
+                });
+            }
+        }
+        let root = record.files.iter().filter(|file| !file.path.starts_with("pkg/")).map(|file| {
+            let key = format!("{kept}{}", file.path);
+            async move {
+                let found = self.bucket.get(&key).await?.ok_or_else(|| PublishError::Unexpected {
+                    resource: self.bucket.url(&key),
+                    problem: "is gone: this release cannot be live again. Push its commit instead.".into(),
+                })?;
+                Ok::<RootFile, PublishError>(RootFile {
+                    path: file.path.clone(),
+                    content: found.body,
+                    content_type: file.content_type.clone(),
+                })
+            }
+        });
+        let root = try_join_all(root).await?;
+        let activation = Activation {
+            release: target,
+            way: Way::Rollback,
+            origin: record.origin,
+            by: by.to_owned(),
+            at: now(),
+            attempt: 0,
+            invalidation: None,
+        };
+        self.activate(read, activation, &root, wait, progress).await
+    }
+}
