@@ -59,6 +59,13 @@ pub(crate) fn requirements() -> PathBuf {
     paths::root().join("infra/dev/requirements.txt")
 }
 
+/// The program of a second local AWS, which tests start for themselves.
+pub(crate) fn second(missing: Missing) -> Result<PathBuf> {
+    let requirements = paths::root().join("infra/dev/second-aws.txt");
+    let python = tools::python_environment("ministack", &requirements, missing)?;
+    Ok(python.with_file_name("ministack"))
+}
+
 /// A running emulator.
 pub(crate) struct Running {
     pub(crate) url: String,

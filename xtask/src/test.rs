@@ -142,6 +142,7 @@ impl Test {
             .env("TOLLGATE_TEST_AWS_ENDPOINT", &aws.url)
             .env("TOLLGATE_TEST_AWS_PYTHON", python)
             .env("TOLLGATE_TEST_AWS_SCRIPT", paths::root().join("infra/dev/aws.py"))
+            .env("TOLLGATE_TEST_SECOND_AWS", emulator::second(Missing::Install)?)
             .env("TOLLGATE_TEST_POSTGRES_URL", database.url())
             .env("TOLLGATE_TEST_OPA_BIN", tools::opa(Missing::Install)?)
             .env("TOLLGATE_TEST_SITE", self.site()?);

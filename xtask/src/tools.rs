@@ -212,6 +212,7 @@ pub(crate) fn list() -> Result<ExitCode> {
     let browser = browser(missing)?;
     let rows = [
         ("python (moto)", python_environment("moto", &crate::emulator::requirements(), missing)?),
+        ("ministack", crate::emulator::second(missing)?),
         ("wasm-opt", PathBuf::from(process::spelled(&wasm_opt(missing)?))),
         ("opa", opa(missing)?),
         ("postgres", postgres(missing)?),

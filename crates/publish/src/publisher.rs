@@ -209,8 +209,8 @@ fn invalidated(root: &[RootFile]) -> Vec<String> {
     std::iter::once("/".to_owned()).chain(root.iter().map(|file| format!("/{}", file.path))).collect()
 }
 
-/// The moment that is written down: to the second, as is shown.
+/// The moment that is written down: to the millisecond, which is exact enough to tell two pushes apart.
 pub(crate) fn now() -> Timestamp {
     let now = Timestamp::now();
-    Timestamp::from_second(now.as_second()).unwrap_or(now)
+    Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
 }

@@ -309,7 +309,7 @@ impl Prune {
         });
         let records: Vec<_> = pruned.iter().map(|one| &one.record).collect();
         print(self.output, &["release", "uploaded", "objects", "bytes"], rows, &records)?;
-        if options.dry_run {
+        if options.dry_run && !pruned.is_empty() {
             note("Nothing was deleted: this is what --yes would delete.");
         }
         Ok(ExitCode::SUCCESS)

@@ -17,6 +17,8 @@ mod http;
 mod identity;
 /// An issuer that signs what a test wants.
 mod issuer;
+/// The page to a bucket and a distribution, over faults.
+mod publish;
 /// Signing in, sessions and roles.
 mod sign_in;
 /// Signed messages to other systems.
