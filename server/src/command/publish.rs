@@ -117,7 +117,7 @@ pub(crate) struct Prune {
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeCheck {
-    /// The address of the site, such as https://tollgate.example.com
+    /// The address of the site, such as <https://tollgate.example.com>
     url: String,
     #[arg(long, short, value_enum, default_value_t)]
     output: Output,
