@@ -19,6 +19,7 @@ use keys::KEYS;
 pub(crate) use layers::ConfigError;
 use layers::{Layers, Section};
 use policy::{PolicyConfig, RegoVersion, Token};
+use publish::HeaderRule;
 use store::Retention;
 
 use crate::auth::AuthConfig;
@@ -51,6 +52,8 @@ pub(crate) struct PublishConfig {
     pub(crate) bucket: Option<String>,
     pub(crate) distribution: Option<String>,
     pub(crate) aws: aws::Settings,
+    /// With which headers `publish sync` has files served.
+    pub(crate) rules: Vec<HeaderRule>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,11 +130,24 @@ impl Config {
                     profile: layers.text("aws.profile")?,
                     ..aws::Settings::default()
                 },
+                rules: header_rules(&layers)?,
             },
             webhooks,
         };
         Ok(config)
     }
+}
+
+fn header_rules(layers: &Layers) -> Result<Vec<HeaderRule>, ConfigError> {
+    let rule = |section: &Section<'_>| {
+        section.only(&["files", "cache_control", "content_type"])?;
+        Ok(HeaderRule {
+            files: section.required("files")?,
+            cache_control: section.text("cache_control")?,
+            content_type: section.text("content_type")?,
+        })
+    };
+    layers.sections("headers")?.iter().map(rule).collect()
 }
 
 fn trusted_proxies(layers: &Layers) -> Result<Vec<IpNet>, ConfigError> {

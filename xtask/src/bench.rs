@@ -5,7 +5,9 @@ mod fleet;
 mod http;
 mod measure;
 mod page;
+mod publish;
 mod report;
+mod s3;
 mod stub;
 
 use std::path::PathBuf;
@@ -31,12 +33,15 @@ pub(crate) struct Bench {
 enum Name {
     /// Listing 10,000 instances, list queries over 100,000, and policy decisions
     Fleet,
+    /// Uploading 500 small files and a bundle, and uploading nothing
+    Publish,
 }
 
 impl Bench {
     pub(crate) fn run(self) -> Result<ExitCode> {
         match self.name {
             Name::Fleet => fleet::run(self.quick, self.binary)?,
+            Name::Publish => publish::run(self.quick, self.binary)?,
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -8,7 +8,7 @@ use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::RequestId;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
-    CompletedMultipartUpload, CompletedPart, Delete, MetadataDirective, ObjectIdentifier,
+    ChecksumMode, CompletedMultipartUpload, CompletedPart, Delete, MetadataDirective, ObjectIdentifier,
 };
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use base64::Engine;
@@ -19,7 +19,7 @@ use tokio::io::AsyncReadExt;
 use crate::error::PublishError;
 
 /// What is larger goes up in parts, each of which is repeated by itself when it fails.
-const LARGE: u64 = 16 * 1024 * 1024;
+pub(crate) const LARGEST_HELD: u64 = 16 * 1024 * 1024;
 const PART: usize = 8 * 1024 * 1024;
 /// The most keys of one `DeleteObjects` (S3 API reference).
 const DELETED_AT_ONCE: usize = 1_000;
@@ -42,6 +42,8 @@ pub(crate) struct Found {
 pub(crate) struct Listed {
     pub(crate) key: String,
     pub(crate) bytes: u64,
+    /// Without its quotes.
+    pub(crate) etag: String,
 }
 
 /// What an object is served with.
@@ -122,6 +124,7 @@ impl Bucket {
             found.extend(page.contents().iter().map(|object| Listed {
                 key: object.key().unwrap_or_default().to_owned(),
                 bytes: object.size().and_then(|size| size.try_into().ok()).unwrap_or_default(),
+                etag: object.e_tag().unwrap_or_default().trim_matches('"').to_owned(),
             }));
         }
         Ok(found)
@@ -148,6 +151,15 @@ impl Bucket {
         }
     }
 
+    /// SHA-256 of an object in base 64, where S3 was given one with it.
+    pub(crate) async fn sha256(&self, key: &str) -> Result<Option<String>, PublishError> {
+        let head = self.client.head_object().bucket(&self.name).key(key).checksum_mode(ChecksumMode::Enabled);
+        match head.send().await {
+            Ok(answer) => Ok(answer.checksum_sha256().map(str::to_owned)),
+            Err(error) => Err(self.failed("s3:GetObject", key, Failure::of(&error))),
+        }
+    }
+
     /// Writes an object where `condition` holds. S3 checks the bytes against `sha256`.
     pub(crate) async fn put(
         &self,
@@ -159,7 +171,7 @@ impl Bucket {
     ) -> Result<Written, PublishError> {
         let body = match content {
             Content::Bytes(bytes) => ByteStream::from(bytes.to_vec()),
-            Content::File(path, bytes) if bytes > LARGE => {
+            Content::File(path, bytes) if bytes > LARGEST_HELD => {
                 return self.put_large(key, path, headers, condition).await;
             }
             Content::File(path, _) => {

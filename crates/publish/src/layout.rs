@@ -9,7 +9,7 @@ pub(crate) const RELEASE_JSON: &str = "release.json";
 /// Which release is live and was before, and which is about to be.
 pub(crate) const LIVE: &str = "releases/live.json";
 /// What lies at the root of the site is asked for under a name that does not change.
-const REVALIDATED: &str = "no-cache";
+pub(crate) const REVALIDATED: &str = "no-cache";
 /// What lies below a release never changes (RFC 8246).
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 /// Nothing of it is for browsers.

@@ -14,6 +14,7 @@ mod publisher;
 mod push;
 mod rollback;
 mod status;
+mod sync;
 
 pub use bundle::Bundle;
 pub use check::{Finding, check};
@@ -22,3 +23,4 @@ pub use prune::{PruneOptions, Pruned};
 pub use publisher::{Destination, Progress, Publisher};
 pub use push::{Outcome, PushOptions};
 pub use status::{Invalidation, Status};
+pub use sync::{HeaderRule, SyncAct, SyncOptions, SyncStep};

@@ -5,13 +5,26 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use domain::release::{Activation, Origin, ReleaseFile, ReleaseRecord, Way};
 use futures::stream::{self, StreamExt, TryStreamExt};
+use tokio::sync::Semaphore;
 
-use crate::bucket::{Condition, Content, Headers, Listed, Written};
+use crate::bucket::{Condition, Content, Headers, LARGEST_HELD, Listed, Written};
 use crate::bundle::{Bundle, BundleFile};
 use crate::error::PublishError;
 use crate::layout;
 use crate::publisher::{AT_ONCE, Progress, Publisher, RootFile, now};
 use crate::status::Invalidation;
+
+/// Uploads at the same time. Small files are bound by the way there and back, so that many go at once; each of
+/// [`WEIGHT`] bytes counts as one more, which bounds what is held in memory at 48 MB.
+const UPLOADS: usize = 256;
+const WEIGHT: u64 = 192 * 1024;
+
+/// How many small uploads a file counts as.
+fn weight(bytes: u64) -> u32 {
+    // A large file is read in parts, of which one is held.
+    let held = bytes.min(LARGEST_HELD).div_ceil(WEIGHT).max(1);
+    u32::try_from(held).unwrap_or(u32::MAX)
+}
 
 /// How a push is made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -108,7 +121,9 @@ impl Publisher {
             .filter(|one| there.get(one.key.as_str()) != Some(&one.file.file.stored_bytes))
             .collect();
         let done = AtomicUsize::new(0);
+        let room = Semaphore::new(UPLOADS);
         let uploads = missing.iter().map(|one| async {
+            let _held = room.acquire_many(weight(one.file.file.stored_bytes)).await;
             // A file of another size cannot be ours: the release's name says what it consists of.
             let condition =
                 if there.contains_key(one.key.as_str()) { Condition::None } else { Condition::Missing };
@@ -123,7 +138,7 @@ impl Publisher {
             progress.uploaded(done.fetch_add(1, Ordering::Relaxed) + 1, missing.len());
             Ok::<(), PublishError>(())
         });
-        stream::iter(uploads).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+        stream::iter(uploads).buffer_unordered(UPLOADS).try_collect::<()>().await?;
         if !missing.is_empty() {
             progress.step("checking what was uploaded");
             let there = self.there(bundle).await?;
@@ -146,7 +161,7 @@ impl Publisher {
     async fn there(&self, bundle: &Bundle) -> Result<BTreeMap<String, u64>, PublishError> {
         let (package, root) = (layout::package(&bundle.release), layout::kept_root(&bundle.release));
         let (package, root) = futures::try_join!(self.bucket.list(&package), self.bucket.list(&root))?;
-        Ok(package.into_iter().chain(root).map(|Listed { key, bytes }| (key, bytes)).collect())
+        Ok(package.into_iter().chain(root).map(|Listed { key, bytes, .. }| (key, bytes)).collect())
     }
 
     async fn write_record(&self, bundle: &Bundle, origin: &Origin) -> Result<(), PublishError> {

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::{SignedDuration, Timestamp};
 use publish::{
     Bundle, Destination, Finding, Invalidation, Outcome, Progress, PruneOptions, Publisher, PushOptions,
-    Status,
+    Status, SyncOptions,
 };
 
 use super::{CommandError, local};
@@ -28,6 +28,8 @@ pub(crate) enum PublishCommand {
     Diff(Diff),
     /// Delete releases that nobody loads any more
     Prune(Prune),
+    /// Make what lies below a prefix as a directory is: test reports, or other files beside the page
+    Sync(Sync),
     /// Look at a published site as a browser does
     ServeCheck(ServeCheck),
 }
@@ -116,6 +118,36 @@ pub(crate) struct Prune {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Sync {
+    directory: PathBuf,
+    #[command(flatten)]
+    to: To,
+    /// Goes before each path, such as reports/
+    #[arg(long, default_value = "")]
+    prefix: String,
+    /// Only these paths, as globs
+    #[arg(long, value_name = "GLOB")]
+    include: Vec<String>,
+    /// Not these paths
+    #[arg(long, value_name = "GLOB")]
+    exclude: Vec<String>,
+    /// Delete what lies below the prefix and is not in the directory
+    #[arg(long)]
+    delete: bool,
+    /// The most objects to delete; nothing is changed when it would be more
+    #[arg(long, default_value_t = 256)]
+    max_delete: usize,
+    /// Look at the headers of what did not change too, and mend them
+    #[arg(long)]
+    verify_headers: bool,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[arg(long, short, value_enum, default_value_t)]
+    output: Output,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ServeCheck {
     /// The address of the site, such as <https://tollgate.example.com>
     url: String,
@@ -131,6 +163,7 @@ impl PublishCommand {
             PublishCommand::Rollback(rollback) => &rollback.to,
             PublishCommand::Diff(diff) => &diff.to,
             PublishCommand::Prune(prune) => &prune.to,
+            PublishCommand::Sync(sync) => &sync.to,
             PublishCommand::ServeCheck(_) => return,
         };
         let named = [("publish.bucket", &to.bucket), ("publish.distribution", &to.distribution)];
@@ -144,6 +177,7 @@ impl PublishCommand {
             PublishCommand::Rollback(rollback) => rollback.run(&config).await,
             PublishCommand::Diff(diff) => diff.run(&config).await,
             PublishCommand::Prune(prune) => prune.run(&config).await,
+            PublishCommand::Sync(sync) => sync.run(&config).await,
             PublishCommand::ServeCheck(check) => check.run().await,
         }
     }
@@ -311,6 +345,34 @@ impl Prune {
         print(self.output, &["release", "uploaded", "objects", "bytes"], rows, &records)?;
         if options.dry_run && !pruned.is_empty() {
             note("Nothing was deleted: this is what --yes would delete.");
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Sync {
+    async fn run(self, config: &Config) -> Result<ExitCode, CommandError> {
+        let options = SyncOptions {
+            prefix: self.prefix,
+            include: self.include,
+            exclude: self.exclude,
+            delete: self.delete,
+            max_delete: self.max_delete,
+            verify_headers: self.verify_headers,
+            dry_run: self.dry_run,
+            rules: config.publish.rules.clone(),
+        };
+        let publisher = publisher(config).await?;
+        let progress = Spinner::new();
+        let steps = publisher.sync(&self.directory, &options, &progress).await;
+        progress.end();
+        let steps = steps?;
+        let rows = steps.iter().map(|step| {
+            vec![step.act.as_str().to_owned(), step.key.clone(), step.why.to_owned(), step.bytes.to_string()]
+        });
+        print(self.output, &["action", "key", "why", "bytes"], rows, &steps)?;
+        if options.dry_run && !steps.is_empty() {
+            note("Nothing was changed: this is what would be done without --dry-run.");
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -38,6 +38,7 @@ in_both_clouds!(
     of_two_pushes_at_once_one_wins,
     headers_that_drifted_are_mended,
     old_releases_are_deleted_and_no_others,
+    a_directory_is_synchronized_by_content,
     a_large_file_goes_up_in_parts,
     a_bad_network_is_survived,
 );
@@ -496,4 +497,83 @@ async fn a_published_site_is_looked_at_as_a_browser_does() {
         ended(tollgate(home.path(), "http://127.0.0.1:1", &["serve-check", "http://127.0.0.1:1"]), None)
             .await;
     assert!(code == Some(1) && said.contains("does not answer"), "{said}");
+}
+
+async fn a_directory_is_synchronized_by_content(kind: Kind) {
+    let site = Site::start(kind).await;
+    site.pushed(&bundle("page"), "c0ffee1").await;
+    let page = site.cloud.keys().await;
+    let directory = tempfile::tempdir().expect("a directory");
+    let write = |path: &str, content: &str| {
+        let file = directory.path().join(path);
+        fs::create_dir_all(file.parent().expect("a parent")).expect("a directory");
+        fs::write(file, content).expect("it is written");
+    };
+    write("index.html", "<h1>one</h1>");
+    write("deep/er/data.json", "{}");
+    write("deep/draft.html", "not yet");
+    fs::write(
+        site.home.path().join("tollgate.toml"),
+        "[[headers]]\nfiles = \"**/*.json\"\ncache_control = \"max-age=60\"\n",
+    )
+    .expect("a configuration");
+    let from = directory.path().display().to_string();
+    let sync = async |more: &[&str]| {
+        let mut arguments =
+            vec!["sync", &from, "--prefix", "reports/", "--exclude", "**/draft*", "-o", "csv"];
+        arguments.extend(more);
+        let (code, said) = site.run(&arguments).await;
+        let lines =
+            said.lines().filter(|line| line.contains("reports/")).map(str::to_owned).collect::<Vec<_>>();
+        (code, lines, said)
+    };
+    let (code, steps, said) = sync(&["--dry-run"]).await;
+    assert_eq!((code, steps.len()), (Some(0), 2), "{said}");
+    assert_eq!(site.cloud.keys().await, page, "a dry run");
+    let (code, steps, said) = sync(&[]).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(steps, ["upload,reports/deep/er/data.json,is new,2", "upload,reports/index.html,is new,12"]);
+    let (_, headers, _) = site.cloud.object("reports/deep/er/data.json").await;
+    assert_eq!(headers["cache-control"], "max-age=60");
+    assert_eq!(headers["content-type"], "application/json; charset=utf-8");
+    let (_, steps, said) = sync(&["--verify-headers"]).await;
+    assert!(steps.is_empty(), "whenever the files were written: {said}");
+
+    write("index.html", "<h1>two</h1>");
+    fs::remove_file(directory.path().join("deep/er/data.json")).expect("it is removed");
+    site.cloud.overwrite("reports/draft-of-somebody.html", "not ours to delete").await;
+    let (_, steps, said) = sync(&["--delete", "--max-delete", "0"]).await;
+    assert!(steps.is_empty() && said.contains("1 objects would be deleted"), "{said}");
+    let (code, steps, said) = sync(&["--delete"]).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(
+        steps,
+        [
+            "upload,reports/index.html,has another content,12",
+            "delete,reports/deep/er/data.json,is not in the directory,2",
+        ]
+    );
+    site.cloud.overwrite("reports/index.html", "<h1>two</h1>").await;
+    let (_, steps, said) = sync(&["--verify-headers"]).await;
+    assert_eq!(steps, ["mend-headers,reports/index.html,is served with other headers,12"], "{said}");
+    assert_eq!(site.cloud.object("reports/index.html").await.1["content-type"], "text/html; charset=utf-8");
+    let left = site.cloud.keys().await;
+    assert!(page.iter().all(|key| left.contains(key)), "the page is not touched: {left:?}");
+
+    // What could delete more than is meant.
+    let empty = tempfile::tempdir().expect("a directory").path().display().to_string();
+    for (arguments, expected) in [
+        (&["sync", &from, "--delete"][..], "needs a --prefix"),
+        (&["sync", &from, "--prefix", "pkg/"], "choose another prefix"),
+        (&["sync", &from, "--prefix", "reports"], "not written like reports/"),
+        (&["sync", &from, "--prefix", "reports/", "--include", "a["], "is no glob"),
+        (
+            &["sync", &from, "--prefix", "reports/", "--include", "*.none", "--delete"],
+            "has no files that count",
+        ),
+        (&["sync", &empty, "--prefix", "reports/"], "cannot be read"),
+    ] {
+        let (_, said) = site.run(arguments).await;
+        assert!(said.contains(expected), "{arguments:?}: {said}");
+    }
 }

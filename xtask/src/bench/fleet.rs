@@ -163,31 +163,9 @@ fn case(runners: &[Runner], size: usize, runs: usize) -> Result<Vec<Row>> {
     }
     let case = format!("list {} instances, {size} a page", stub::INSTANCES);
     Ok(vec![
-        row(&case, "time", "s", &costs, |cost| cost.seconds)?,
-        row(&case, "peak memory", "MB", &costs, |cost| cost.peak_bytes / 1e6)?,
+        report::row(&case, "time", "s", &costs, |cost| cost.seconds)?,
+        report::row(&case, "peak memory", "MB", &costs, |cost| cost.peak_bytes / 1e6)?,
     ])
-}
-
-fn row(
-    case: &str,
-    metric: &'static str,
-    unit: &'static str,
-    costs: &BTreeMap<&'static str, Vec<Cost>>,
-    figure: fn(&Cost) -> f64,
-) -> Result<Row> {
-    let mut peers = BTreeMap::new();
-    let mut ours = None;
-    for (&name, costs) in costs {
-        let median = report::median(costs.iter().map(figure).collect()).context("nothing was measured")?;
-        // Beyond three digits there is only noise.
-        let median = (median * 1e3).round() / 1e3;
-        if name == "tollgate" {
-            ours = Some(median);
-        } else {
-            peers.insert(name, median);
-        }
-    }
-    Ok(Row { case: case.to_owned(), metric, unit, ours: ours.context("ours was not measured")?, peers })
 }
 
 /// How many different instances a text names.

@@ -9,6 +9,7 @@ use std::thread;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
+use super::measure::Cost;
 use crate::{paths, process};
 
 /// Ours and the peers' figure for one metric; less is better for all of them.
@@ -56,6 +57,29 @@ fn table(rows: &[Row]) -> String {
         }
     }
     text
+}
+
+/// The medians of what was measured, by runner; `tollgate` is ours.
+pub(super) fn row(
+    case: &str,
+    metric: &'static str,
+    unit: &'static str,
+    costs: &BTreeMap<&'static str, Vec<Cost>>,
+    figure: fn(&Cost) -> f64,
+) -> Result<Row> {
+    let mut peers = BTreeMap::new();
+    let mut ours = None;
+    for (&name, costs) in costs {
+        let median = median(costs.iter().map(figure).collect()).context("nothing was measured")?;
+        // Beyond three digits there is only noise.
+        let median = (median * 1e3).round() / 1e3;
+        if name == "tollgate" {
+            ours = Some(median);
+        } else {
+            peers.insert(name, median);
+        }
+    }
+    Ok(Row { case: case.to_owned(), metric, unit, ours: ours.context("ours was not measured")?, peers })
 }
 
 /// The middle of the figures, which one disturbed run does not move.
