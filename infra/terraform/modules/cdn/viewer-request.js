@@ -8,13 +8,15 @@ function handler(event) {
   const request = event.request;
   const path = request.uri.replace(/^\/+/, '');
   if (path === 'api' || path.startsWith('api/')) {
-    // The API has a behaviour of its own. What comes here is spelled so that no endpoint answers to it.
+    // The API has a behaviour of its own. What comes here is spelled so that no endpoint answers to it. The answer brings its own
+    // headers: it has no origin whose answer the distribution's would be added to.
     return {
       statusCode: 404,
       statusDescription: 'Not Found',
       headers: {
         'cache-control': { value: 'no-store' },
         'content-type': { value: 'text/plain; charset=utf-8' },
+        'x-content-type-options': { value: 'nosniff' },
       },
       body: 'There is no such endpoint in this version.\n',
     };

@@ -31,6 +31,7 @@ for (const { path, is, file } of cases) {
       assert.equal(answered.statusCode, 404);
       assert.equal(answered.headers['cache-control'].value, 'no-store');
       assert.match(answered.headers['content-type'].value, /^text\/plain/);
+      assert.equal(answered.headers['x-content-type-options'].value, 'nosniff');
     } else {
       assert.equal(answered.statusCode, undefined);
       assert.equal(answered.uri, file);
