@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything that the tests need, the tests, and a summary whose last line is `N passed, N failed`.
 
 mod bundle;
+mod cdn;
 mod libtest;
 mod policy;
 mod postgres;
@@ -50,6 +51,7 @@ enum Kind {
     Lint,
     Unit,
     Policy,
+    Cdn,
     Bundle,
     Integration,
     Browser,
@@ -60,9 +62,15 @@ impl Suite {
     fn parts(self) -> &'static [Kind] {
         match self {
             Self::Unit => &[Kind::Unit],
-            Self::Default | Self::Full => {
-                &[Kind::Lint, Kind::Unit, Kind::Policy, Kind::Bundle, Kind::Integration, Kind::Browser]
-            }
+            Self::Default | Self::Full => &[
+                Kind::Lint,
+                Kind::Unit,
+                Kind::Policy,
+                Kind::Cdn,
+                Kind::Bundle,
+                Kind::Integration,
+                Kind::Browser,
+            ],
         }
     }
 }
@@ -73,6 +81,7 @@ impl Kind {
             Self::Lint => "lint",
             Self::Unit => "unit",
             Self::Policy => "policy",
+            Self::Cdn => "cdn",
             Self::Bundle => "bundle",
             Self::Integration => "integration",
             Self::Browser => "browser",
@@ -105,6 +114,7 @@ impl Test {
             Kind::Lint => lints(),
             Kind::Unit => self.unit(),
             Kind::Policy => policy::test(),
+            Kind::Cdn => cdn::test(),
             Kind::Bundle => bundle::test(self.suite == Suite::Full),
             Kind::Integration => self.integration(),
             Kind::Browser => self.browser(),

@@ -3,6 +3,7 @@
 mod apt;
 mod go;
 mod python;
+pub(crate) mod terraform;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -105,11 +106,14 @@ pub(crate) fn axe(missing: Missing) -> Result<PathBuf> {
 /// The OpenID Connect provider of `infra/dev/issuer.mjs`, and what runs it.
 pub(crate) fn oidc_provider(missing: Missing) -> Result<(PathBuf, PathBuf)> {
     let package = npm_package("oidc-provider", OIDC_PROVIDER, missing)?;
-    let node = match process::on_path("node") {
-        Some(node) => node,
-        None => apt::provide("node", &["nodejs"], missing)?,
-    };
-    Ok((node, package))
+    Ok((node(missing)?, package))
+}
+
+pub(crate) fn node(missing: Missing) -> Result<PathBuf> {
+    match process::on_path("node") {
+        Some(node) => Ok(node),
+        None => apt::provide("node", &["nodejs"], missing),
+    }
 }
 
 /// cargo-machete, built into the tool cache.
@@ -220,6 +224,7 @@ pub(crate) fn list() -> Result<ExitCode> {
         ("chromedriver", browser.driver),
         ("axe-core", axe(missing)?),
         ("oidc-provider", oidc_provider(missing)?.1),
+        ("terraform", terraform::program()?),
         ("cargo-machete", machete()?),
     ];
     for (name, path) in rows {

@@ -73,21 +73,23 @@ pub(super) async fn check_origin(request: Request, next: Next) -> Response {
     })
 }
 
-/// Adds the headers of every answer.
+/// The headers of every answer. The CDN sends the same, from `infra/terraform/modules/cdn/headers.json`.
 #[derive(Clone, Copy)]
 pub(super) struct Headers {
     pub(super) behind_tls: bool,
 }
 
+impl Headers {
+    fn all(self) -> impl Iterator<Item = (HeaderName, &'static str)> {
+        let transport = (header::STRICT_TRANSPORT_SECURITY, STRICT_TRANSPORT_SECURITY);
+        FIXED_HEADERS.into_iter().chain(self.behind_tls.then_some(transport))
+    }
+}
+
 pub(super) async fn add_headers(State(config): State<Headers>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    for (name, value) in FIXED_HEADERS {
+    for (name, value) in config.all() {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
-    if config.behind_tls {
-        response
-            .headers_mut()
-            .insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(STRICT_TRANSPORT_SECURITY));
     }
     response
 }
@@ -136,6 +138,18 @@ mod tests {
             request.headers_mut().insert(name, HeaderValue::from_str(value).expect("a header value"));
         }
         request
+    }
+
+    #[test]
+    fn the_cdn_sends_the_same_headers() {
+        let cdn: std::collections::BTreeMap<String, String> =
+            serde_json::from_str(include_str!("../../../infra/terraform/modules/cdn/headers.json"))
+                .expect("headers.json");
+        let ours = Headers { behind_tls: true }
+            .all()
+            .map(|(name, value)| (name.as_str().to_owned(), value.to_owned()))
+            .collect();
+        assert_eq!(cdn, ours);
     }
 
     #[test]

@@ -246,20 +246,38 @@ fn read(root: &Path, directory: &Path, files: &mut BTreeMap<String, Bytes>) -> s
 mod tests {
     use super::*;
 
+    /// What the CDN's function is held to as well.
+    #[derive(serde::Deserialize)]
+    struct Paths {
+        root_files: Vec<String>,
+        cases: Vec<Case>,
+    }
+
+    #[derive(serde::Deserialize)]
+    struct Case {
+        path: String,
+        is: String,
+        file: Option<String>,
+    }
+
     #[test]
-    fn one_table_decides_what_a_path_is() {
-        let root = |path: &str| path == "favicon.svg" || path == "release.json" || path == SHELL;
-        for page in
-            ["/", "/fleet", "/delivery/users/1.4.2", "/fleet/1/eu-west-1/i-1", "/index.html", "/missing.js"]
-        {
-            assert_eq!(target(page, root), Target::Page, "{page}");
+    fn a_path_is_the_same_here_and_on_the_cdn() {
+        let paths: Paths =
+            serde_json::from_str(include_str!("../../../infra/terraform/modules/cdn/paths.json"))
+                .expect("paths.json");
+        let is_root_file = |path: &str| path == SHELL || paths.root_files.iter().any(|file| file == path);
+        for Case { path, is, file } in &paths.cases {
+            let (kind, served) = match target(path, is_root_file) {
+                Target::ReleaseFile(file) => ("release_file", Some(file)),
+                Target::RootFile(file) => ("root_file", Some(file)),
+                Target::Page => ("page", Some(SHELL)),
+                Target::Api => ("api", None),
+            };
+            assert_eq!((kind, served.map(|file| format!("/{file}"))), (is.as_str(), file.clone()), "{path}");
         }
-        assert_eq!(target("/favicon.svg", root), Target::RootFile("favicon.svg"));
-        assert_eq!(target("/pkg/abc/app.js", root), Target::ReleaseFile("pkg/abc/app.js"));
-        assert_eq!(target("/pkg/gone", root), Target::ReleaseFile("pkg/gone"));
-        assert_eq!(target("/api/fleet/list", root), Target::Api);
-        assert_eq!(target("/api", root), Target::Api);
-        assert_eq!(target("/apiary", root), Target::Page);
+        for kind in ["release_file", "root_file", "page", "api"] {
+            assert!(paths.cases.iter().any(|case| case.is == kind), "no case is a {kind}");
+        }
     }
 
     #[test]
