@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
@@ -22,25 +22,32 @@ pub(super) fn test() -> Result<Count> {
     copy_sources(copy.path())?;
     let (module, example) = (copy.path().join(MODULE), copy.path().join(MODULE).join("examples/console"));
 
+    let program = match terraform::program() {
+        Ok(program) => program,
+        Err(missing) => return not_run(count, &missing),
+    };
     let start = Instant::now();
-    let program = terraform::program();
-    let formatted = program.as_ref().map_err(|error| anyhow!("{error:#}")).and_then(|it| formatted(it));
-    count.check("Terraform is formatted", start.elapsed(), formatted);
-    // Without it there is nothing more to try, and the failure above says why.
-    let Ok(program) = program else { return Ok(count) };
-
-    let start = Instant::now();
+    count.check("Terraform is formatted", start.elapsed(), formatted(&program));
     let ready = terraform::init(&program, &module).and_then(|()| terraform::init(&program, &example));
-    let is_ready = ready.is_ok();
-    count.check("the AWS provider is there", start.elapsed(), ready);
-    if !is_ready {
-        return Ok(count);
+    if let Err(missing) = ready {
+        return not_run(count, &missing);
     }
 
     let start = Instant::now();
     let valid = succeeded(&mut terraform::command(&program, &example, "validate")).map(drop);
     count.check("the module's example is valid", start.elapsed(), valid);
     count.add(made(&program, &module)?);
+    Ok(count)
+}
+
+/// What Terraform would have tested, on a machine that has not got it and cannot be given it: no package manager that is used here
+/// knows it. The project's own pipeline installs it, so that there it is a failure.
+fn not_run(mut count: Count, missing: &anyhow::Error) -> Result<Count> {
+    if std::env::var_os("GITHUB_ACTIONS").is_some() {
+        count.check("Terraform is there", Duration::ZERO, Err(anyhow!("{missing:#}")));
+    } else {
+        println!("NOT RUN: what needs Terraform: {missing:#}");
+    }
     Ok(count)
 }
 
