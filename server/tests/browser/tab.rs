@@ -25,8 +25,27 @@ pub(crate) enum Scheme {
 /// One window of a browser of its own.
 pub(crate) struct Tab {
     pub(crate) client: Client,
-    _profile: tempfile::TempDir,
+    _browser: Browser,
     _driver: Running,
+}
+
+/// The processes of a browser, which outlive the driver of a test that failed.
+struct Browser {
+    profile: tempfile::TempDir,
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let named = format!("--user-data-dir={}", self.profile.path().display());
+        let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        for process in processes.filter_map(|entry| entry.file_name().into_string().ok()) {
+            let command = std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+            if command.split(|byte| *byte == 0).any(|argument| argument == named.as_bytes()) {
+                // It may have ended by now, as after each test that succeeds.
+                let _ = Command::new("kill").args(["-KILL", &process]).stderr(Stdio::null()).status();
+            }
+        }
+    }
 }
 
 /// Answers the elements of a role with a name, as an accessibility tree would compute them for what the console uses.
@@ -52,7 +71,7 @@ return [...(modal ?? document).querySelectorAll(roles[role] ?? `[role=${role}]`)
 
 impl Tab {
     pub(crate) async fn open() -> Tab {
-        let profile = tempfile::tempdir().expect("a directory");
+        let browser = Browser { profile: tempfile::tempdir().expect("a directory") };
         let port = free_port();
         let driver = Command::new(setting("TOLLGATE_TEST_CHROMEDRIVER"))
             .arg(format!("--port={port}"))
@@ -72,7 +91,7 @@ impl Tab {
             "--disable-component-update",
             "--disable-sync",
             "--no-first-run",
-            &format!("--user-data-dir={}", profile.path().display()),
+            &format!("--user-data-dir={}", browser.profile.path().display()),
         ]
         .map(str::to_owned);
         let capabilities = json!({
@@ -89,7 +108,7 @@ impl Tab {
             .connect(&url)
             .await
             .expect("a browser session");
-        let tab = Tab { client, _profile: profile, _driver: driver };
+        let tab = Tab { client, _browser: browser, _driver: driver };
         tab.size(1440, 900).await;
         tab
     }
