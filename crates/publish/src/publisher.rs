@@ -2,13 +2,14 @@
 
 use aws_config::SdkConfig;
 use domain::release::{Activation, Live, ReleaseId, ReleaseRecord};
+use futures::future::try_join_all;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use crate::bucket::{Bucket, Condition, Content, Headers, Written};
+use crate::bucket::{Bucket, Condition, Content, Found, Headers, Written};
 use crate::cdn::Cdn;
 use crate::error::PublishError;
 use crate::layout;
@@ -96,8 +97,8 @@ impl Publisher {
     }
 
     /// Makes a release live whose files are all there: writes down what is about to happen, then the shell, which is what makes
-    /// it live, then the rest of the root, asks for the invalidation, and writes down that it is done. Whoever began at the same
-    /// moment and was later is told so.
+    /// it live, then the rest of the root, asks for the invalidation, and writes down that it is done. Of several that are on
+    /// their way, the one that began last wins, and the others are told so.
     pub(crate) async fn activate(
         &self,
         read: ReadLive,
@@ -107,24 +108,17 @@ impl Publisher {
         progress: &dyn Progress,
     ) -> Result<(Activation, Option<Invalidation>), PublishError> {
         let ReadLive { mut live, etag } = read;
-        let shell = self.bucket.get(layout::SHELL).await?;
+        let found = try_join_all(root.iter().map(|file| self.bucket.get(&file.path))).await?;
         live.begin(activation);
-        let etag = self.write_live(&live, etag.as_deref()).await?;
+        let claim = self.write_live(&live, etag.as_deref()).await?;
 
-        let (shells, rest): (Vec<&RootFile>, Vec<&RootFile>) =
-            root.iter().partition(|file| file.path == layout::SHELL);
-        for file in shells {
-            // An interrupted run may have come this far.
-            if shell.as_ref().is_some_and(|found| found.body == file.content) {
-                continue;
-            }
-            progress.step(&format!("making {} live", self.bucket.url(layout::SHELL)));
-            let condition = Condition::as_found(shell.as_ref().map(|found| found.etag.as_str()));
-            self.write_root(file, condition).await?;
+        let (shells, rest): (Vec<_>, Vec<_>) =
+            root.iter().zip(found).partition(|(file, _)| file.path == layout::SHELL);
+        progress.step(&format!("making {} live", self.bucket.url(layout::SHELL)));
+        for (file, found) in shells {
+            self.write_root(file, found, &claim).await?;
         }
-        for file in rest {
-            self.write_root(file, Condition::None).await?;
-        }
+        try_join_all(rest.into_iter().map(|(file, found)| self.write_root(file, found, &claim))).await?;
 
         let invalidation = match (&self.cdn, &live.under_way) {
             (Some(cdn), Some(activation)) => {
@@ -137,7 +131,7 @@ impl Publisher {
             (None, _) | (_, None) => None,
         };
         live.finish(invalidation.as_ref().map(|asked| asked.id.clone()));
-        self.write_live(&live, Some(&etag)).await?;
+        self.write_live(&live, Some(&claim)).await?;
         let invalidation = match (&self.cdn, invalidation) {
             (Some(cdn), Some(asked)) if wait => Some(cdn.wait(asked, &|text| progress.step(text)).await?),
             (_, asked) => asked,
@@ -149,16 +143,38 @@ impl Publisher {
         Ok((activation, invalidation))
     }
 
-    async fn write_root(&self, file: &RootFile, condition: Condition<'_>) -> Result<(), PublishError> {
+    /// Writes a root file over the one that was found. Where that was changed since, by a push that had begun before, this one
+    /// has to come after it, as long as `claim`, the ETag of what was written about it, says that none has begun after this one.
+    async fn write_root(
+        &self,
+        file: &RootFile,
+        mut found: Option<Found>,
+        claim: &str,
+    ) -> Result<(), PublishError> {
+        /// As often as others may come in between.
+        const ATTEMPTS: usize = 5;
         let headers = Headers {
             content_type: file.content_type.clone(),
             content_encoding: None,
             cache_control: layout::cache_control(&file.path).to_owned(),
         };
-        match self.put_bytes(&file.path, &file.content, &headers, condition).await? {
-            Written::Done { .. } => Ok(()),
-            Written::Refused => Err(PublishError::Lost { what: self.bucket.url(&file.path) }),
+        for _ in 0..ATTEMPTS {
+            // An interrupted run may have come this far.
+            if found.as_ref().is_some_and(|found| found.body == file.content) {
+                return Ok(());
+            }
+            let condition = Condition::as_found(found.as_ref().map(|found| found.etag.as_str()));
+            if let Written::Done { .. } =
+                self.put_bytes(&file.path, &file.content, &headers, condition).await?
+            {
+                return Ok(());
+            }
+            if self.read_live().await?.etag.as_deref() != Some(claim) {
+                break;
+            }
+            found = self.bucket.get(&file.path).await?;
         }
+        Err(PublishError::Lost { what: self.bucket.url(&file.path) })
     }
 
     /// Writes which release is live, where it is as it was read, and answers its new ETag.

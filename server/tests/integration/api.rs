@@ -54,9 +54,15 @@ async fn one_instance_has_its_policy_its_origins_and_its_raw_form() {
     let text = |field: &str| row[field].as_str().expect("text").to_owned();
     let key =
         format!("account={}&region={}&instance_id={}", text("account"), text("region"), text("instance_id"));
-    let detail = json(&console, &format!("/api/fleet/instance?{key}")).await;
+    // A console is ready once every source was read; what was read is evaluated right after.
+    let mut detail = Value::Null;
+    until("the policy is evaluated", async || {
+        detail = json(&console, &format!("/api/fleet/instance?{key}")).await;
+        detail["policy"] != "not-evaluated"
+    })
+    .await;
     assert_eq!(detail["instance"]["key"]["instance_id"], row["instance_id"]);
-    assert!(detail["policy"].to_string().contains("imdsv2-required"));
+    assert!(detail["policy"].to_string().contains("imdsv2-required"), "{}", detail["policy"]);
     assert_eq!(detail["enforce_disabled"], Value::Null);
     let origins = json(&console, &format!("/api/fleet/origins?{key}")).await;
     let from: Vec<&str> =

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use self::cloud::{Act, BUCKET, Cloud, Kind, Meeting, Proxy};
-use crate::common::{Console, Emulator, at_home_in};
+use crate::common::{Console, Emulator, at_home_in, until};
 
 /// Makes a test of each case for both clouds.
 macro_rules! in_both_clouds {
@@ -36,6 +36,7 @@ in_both_clouds!(
     a_release_is_pushed_and_the_next_and_back,
     what_is_live_is_whole_wherever_a_push_ends,
     of_two_pushes_at_once_one_wins,
+    a_push_that_began_last_comes_last,
     headers_that_drifted_are_mended,
     old_releases_are_deleted_and_no_others,
     a_directory_is_synchronized_by_content,
@@ -327,6 +328,37 @@ async fn of_two_pushes_at_once_one_wins(kind: Kind) {
     assert!(loser.1.contains("Another push won"), "{}", loser.1);
     assert_eq!(site.live().await.as_deref(), Some(winner.shell.as_str()));
     assert_eq!(site.status().await["live"]["under_way"], Value::Null);
+}
+
+async fn a_push_that_began_last_comes_last(kind: Kind) {
+    let site = Site::start(kind).await;
+    site.pushed(&bundle("old"), "c0ffee0").await;
+    let (first, second) = (bundle("first"), bundle("second"));
+    // The first has written down what it is about to do, and is held at the shell until the second is there too.
+    let meeting = Meeting::of(2);
+    let proxy = Proxy::start(&site.cloud, move |_, request| {
+        let writes = request.method() == http::Method::PUT && request.uri().path().ends_with("/index.html");
+        let kept = request.uri().path().contains("/releases/");
+        if writes && !kept { Act::Meet(meeting.clone()) } else { Act::Pass }
+    })
+    .await;
+    let (one, other) = tokio::join!(ended(site.push(&proxy.url, &first, "c0ffee1"), None), async {
+        let shell = format!("PUT /{BUCKET}/index.html");
+        until("the first is at the shell", async || proxy.seen().contains(&shell)).await;
+        ended(site.push(&proxy.url, &second, "c0ffee2"), None).await
+    });
+    assert_eq!(other.0, Some(0), "{other:?}");
+    assert_eq!(one.0, Some(4), "{one:?}");
+    assert_eq!(site.live().await.as_deref(), Some(second.shell.as_str()));
+    let told = String::from_utf8(site.cloud.object("release.json").await.2).expect("text");
+    assert!(told.contains(&second.release), "{told}");
+    let status = site.status().await;
+    assert_eq!(status["live"]["under_way"], Value::Null);
+    assert_eq!(
+        status["live"]["history"].as_array().map(Vec::len),
+        Some(2),
+        "the first never was live for good"
+    );
 }
 
 async fn headers_that_drifted_are_mended(kind: Kind) {
