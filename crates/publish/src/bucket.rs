@@ -69,6 +69,19 @@ impl<'a> Condition<'a> {
     pub(crate) fn as_found(etag: Option<&'a str>) -> Condition<'a> {
         etag.map_or(Condition::Missing, Condition::Unchanged)
     }
+
+    /// The value of `If-None-Match`.
+    fn if_none_match(self) -> Option<String> {
+        (self == Condition::Missing).then(|| "*".to_owned())
+    }
+
+    /// The value of `If-Match`.
+    fn if_match(self) -> Option<String> {
+        match self {
+            Condition::Unchanged(etag) => Some(etag.to_owned()),
+            Condition::Missing | Condition::None => None,
+        }
+    }
 }
 
 /// What came of a conditional write.
@@ -181,7 +194,7 @@ impl Bucket {
                 })?)
             }
         };
-        let mut put = self
+        let put = self
             .client
             .put_object()
             .bucket(&self.name)
@@ -190,12 +203,9 @@ impl Bucket {
             .checksum_sha256(STANDARD.encode(sha256))
             .content_type(&headers.content_type)
             .set_content_encoding(headers.content_encoding.clone())
-            .cache_control(&headers.cache_control);
-        put = match condition {
-            Condition::Missing => put.if_none_match("*"),
-            Condition::Unchanged(etag) => put.if_match(etag),
-            Condition::None => put,
-        };
+            .cache_control(&headers.cache_control)
+            .set_if_none_match(condition.if_none_match())
+            .set_if_match(condition.if_match());
         match put.send().await {
             Ok(answer) => Ok(Written::Done { etag: answer.e_tag().unwrap_or_default().to_owned() }),
             Err(error) if is_refused(code(&error)) => Ok(Written::Refused),
@@ -278,12 +288,9 @@ impl Bucket {
             .bucket(&self.name)
             .key(key)
             .upload_id(upload)
-            .multipart_upload(parts);
-        let complete = match condition {
-            Condition::Missing => complete.if_none_match("*"),
-            Condition::Unchanged(etag) => complete.if_match(etag),
-            Condition::None => complete,
-        };
+            .multipart_upload(parts)
+            .set_if_none_match(condition.if_none_match())
+            .set_if_match(condition.if_match());
         match complete.send().await {
             Ok(answer) => Ok(Written::Done { etag: answer.e_tag().unwrap_or_default().to_owned() }),
             Err(error) if is_refused(code(&error)) => Ok(Written::Refused),

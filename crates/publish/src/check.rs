@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use domain::release::ReleaseId;
-use reqwest::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName};
+use reqwest::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName,
+};
 use reqwest::{Client, StatusCode};
 use serde::Deserialize;
 
@@ -56,26 +58,17 @@ pub async fn check(url: &str) -> Result<Vec<Finding>, PublishError> {
     let url = url.trim_end_matches('/');
     let client = Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).build();
     let client = client.map_err(|error| PublishError::Invalid(error.to_string()))?;
-    let get = async |path: &str| {
-        let request = client.get(format!("{url}{path}")).header("accept-encoding", "br");
-        let answer = request.send().await.map_err(|error| unreachable(url, &error))?;
-        let (status, headers) = (answer.status(), answer.headers().clone());
-        let body = answer.bytes().await.map_err(|error| unreachable(url, &error))?;
-        Ok::<Answer, PublishError>(Answer {
-            status,
-            headers,
-            body: String::from_utf8_lossy(&body).into_owned(),
-        })
-    };
+    let read = async |path: &str| get(&client, url, path, "identity").await;
+    let packed = async |path: &str| get(&client, url, path, "br").await;
     let mut findings = Vec::new();
     let mut found = |what: &str, problems: Vec<String>| {
         let problem = (!problems.is_empty()).then(|| problems.join("; "));
         findings.push(Finding { what: what.to_owned(), problem });
     };
 
-    let shell = plain(&client, url, "/").await?;
+    let shell = read("/").await?;
     found("/", shell_problems(&shell));
-    let page = get("/fleet").await?;
+    let page = packed("/fleet").await?;
     found(
         "/fleet is the shell too",
         if page.status.is_success() && page.header(CONTENT_TYPE).starts_with("text/html") {
@@ -84,19 +77,19 @@ pub async fn check(url: &str) -> Result<Vec<Finding>, PublishError> {
             vec![format!("{} {}", page.status, page.header(CONTENT_TYPE))]
         },
     );
-    let told = plain(&client, url, "/release.json").await?;
+    let told = read("/release.json").await?;
     let release: Option<Release> = serde_json::from_str(&told.body).ok();
     found("/release.json", release_problems(&told, release.as_ref(), &shell));
 
     for path in assets(&shell.body) {
-        found(&path, asset_problems(&path, &get(&path).await?));
+        found(&path, asset_problems(&path, &packed(&path).await?));
     }
     let missing = match &release {
         Some(release) => format!("/pkg/{}/no-such-file.js", release.release),
         None => "/pkg/0000000000000000/no-such-file.js".to_owned(),
     };
-    found("a file that does not exist", missing_problems(&get(&missing).await?));
-    let hidden = get("/releases/live.json").await?;
+    found("a file that does not exist", missing_problems(&packed(&missing).await?));
+    let hidden = packed("/releases/live.json").await?;
     found(
         "/releases is not served",
         if hidden.status.is_success() && !hidden.is_html() {
@@ -105,18 +98,18 @@ pub async fn check(url: &str) -> Result<Vec<Finding>, PublishError> {
             Vec::new()
         },
     );
-    let version = plain(&client, url, "/api/version").await?;
+    let version = read("/api/version").await?;
     found("/api/version", version_problems(&version, release.as_ref()));
     Ok(findings)
 }
 
-/// An answer that is read as text, so that it must not be compressed in a way that this client does not read.
-async fn plain(client: &Client, url: &str, path: &str) -> Result<Answer, PublishError> {
-    let answer = client.get(format!("{url}{path}")).header("accept-encoding", "identity").send().await;
+/// What is answered to a client that takes `encoding`; only the body of one that is not compressed says something.
+async fn get(client: &Client, url: &str, path: &str, encoding: &str) -> Result<Answer, PublishError> {
+    let answer = client.get(format!("{url}{path}")).header(ACCEPT_ENCODING, encoding).send().await;
     let answer = answer.map_err(|error| unreachable(url, &error))?;
     let (status, headers) = (answer.status(), answer.headers().clone());
-    let body = answer.text().await.map_err(|error| unreachable(url, &error))?;
-    Ok(Answer { status, headers, body })
+    let body = answer.bytes().await.map_err(|error| unreachable(url, &error))?;
+    Ok(Answer { status, headers, body: String::from_utf8_lossy(&body).into_owned() })
 }
 
 fn unreachable(url: &str, error: &reqwest::Error) -> PublishError {

@@ -7,7 +7,7 @@ use domain::release::{Activation, Origin, ReleaseFile, ReleaseRecord, Way};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use tokio::sync::Semaphore;
 
-use crate::bucket::{Condition, Content, Headers, LARGEST_HELD, Listed, Written};
+use crate::bucket::{Condition, Content, Headers, LARGEST_HELD, Listed};
 use crate::bundle::{Bundle, BundleFile};
 use crate::error::PublishError;
 use crate::layout;
@@ -86,12 +86,11 @@ impl Publisher {
         let read = self.read_live().await?;
         let stored = stored(bundle);
         if let Some(activation) = read.live.settled().filter(|live| live.release == bundle.release) {
-            let mended =
-                if options.verify_headers { self.mend(&stored, progress).await? } else { Vec::new() };
+            let mended = self.mend(&stored, options, progress).await?;
             return Ok(Outcome::Unchanged { activation: activation.clone(), mended });
         }
         let uploaded = self.upload(bundle, &stored, progress).await?;
-        let mended = if options.verify_headers { self.mend(&stored, progress).await? } else { Vec::new() };
+        let mended = self.mend(&stored, options, progress).await?;
         self.write_record(bundle, &options.origin).await?;
         let activation = Activation {
             release: bundle.release.clone(),
@@ -129,12 +128,8 @@ impl Publisher {
                 if there.contains_key(one.key.as_str()) { Condition::None } else { Condition::Missing };
             let BundleFile { file, source, stored_sha256 } = one.file;
             let content = Content::File(source, file.stored_bytes);
-            let written =
-                self.bucket.put(&one.key, content, *stored_sha256, &one.headers(), condition).await?;
-            match written {
-                // Another push of the same release uploaded it meanwhile.
-                Written::Done { .. } | Written::Refused => {}
-            }
+            // Refused where another push of the same release uploaded it meanwhile, which is as good.
+            self.bucket.put(&one.key, content, *stored_sha256, &one.headers(), condition).await?;
             progress.uploaded(done.fetch_add(1, Ordering::Relaxed) + 1, missing.len());
             Ok::<(), PublishError>(())
         });
@@ -172,12 +167,16 @@ impl Publisher {
         self.put_json(&layout::record(&bundle.release), &record, Condition::Missing).await.map(drop)
     }
 
-    /// Mends the headers that are not as they should be, and answers the files that had such.
+    /// Mends the headers that are not as they should be, where that was asked for, and answers the files that had such.
     async fn mend(
         &self,
         stored: &[Stored<'_>],
+        options: &PushOptions,
         progress: &dyn Progress,
     ) -> Result<Vec<String>, PublishError> {
+        if !options.verify_headers {
+            return Ok(Vec::new());
+        }
         progress.step("looking at the headers of every file");
         let looks = stored.iter().map(|one| async move {
             let wanted = one.headers();

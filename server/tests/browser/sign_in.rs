@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 use fantoccini::Locator;
 use serde_json::Value;
 
-use crate::common::{Console, Emulator, PROD, Running, setting};
-use crate::tab::{Scheme, Tab, free_port};
+use crate::common::{Console, Emulator, PROD, Running, free_port, setting};
+use crate::tab::{Scheme, Tab};
 
 /// Of each the provider has a user of that name, in a group of its own.
 const ROLES: [&str; 5] = ["viewer", "operator", "releaser", "approver", "administrator"];

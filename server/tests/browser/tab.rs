@@ -13,7 +13,7 @@ use fantoccini::{Client, ClientBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 
-use crate::common::{Running, setting, until};
+use crate::common::{Running, free_port, setting, until};
 
 /// How a page is looked at.
 #[derive(Clone, Copy, Debug)]
@@ -375,9 +375,4 @@ impl WebDriverCompatibleCommand for Extension {
     fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
         (http::Method::POST, Some(self.body.to_string()))
     }
-}
-
-pub(crate) fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").port()
 }

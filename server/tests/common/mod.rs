@@ -180,6 +180,12 @@ fn configuration(endpoint_url: &str, more: &str) -> String {
     )
 }
 
+/// A port that nobody listens on now.
+pub(crate) fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("an address").port()
+}
+
 /// Waits until `condition` holds.
 pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     const PATIENCE: Duration = Duration::from_secs(60);

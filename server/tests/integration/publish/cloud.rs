@@ -11,7 +11,7 @@ use axum::response::Response;
 use http::StatusCode;
 use tokio::sync::Notify;
 
-use crate::common::{Emulator, Running, setting, until};
+use crate::common::{Emulator, Running, free_port, setting, until};
 
 pub(super) const BUCKET: &str = "pages";
 
@@ -138,11 +138,6 @@ impl Cloud {
         let answer = self.signed("GET", &path, "cloudfront", "").await.expect("an answer");
         answer.text().await.expect("a body").matches("<InvalidationSummary>").count()
     }
-}
-
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").port()
 }
 
 /// What the proxy does with a request.
