@@ -83,19 +83,12 @@ fn npm_package(name: &str, version: &str, missing: Missing) -> Result<PathBuf> {
     Ok(directory.join("node_modules").join(name))
 }
 
-/// wasm-opt, as a command to which arguments can be added.
+/// The optimizer for Wasm, of one version everywhere, so that the same sources give the same release on every machine. Older ones,
+/// such as Debian's 108, also export the wrong table where a module has two.
 pub(crate) fn wasm_opt(missing: Missing) -> Result<Command> {
-    if let Some(found) = process::on_path("wasm-opt") {
-        return Ok(Command::new(found));
-    }
-    if process::on_path("npm").is_some() {
-        let mut command = Command::new("node");
-        command.arg(npm_package("binaryen", BINARYEN, missing)?.join("bin/wasm-opt"));
-        return Ok(command);
-    }
-    apt::provide("wasm-opt", &["binaryen"], missing).map(Command::new).context(
-        "wasm-opt makes the bundle a third smaller; install binaryen, or npm, from which it is then fetched",
-    )
+    let mut command = Command::new(node(missing)?);
+    command.arg(npm_package("binaryen", BINARYEN, missing)?.join("bin/wasm-opt"));
+    Ok(command)
 }
 
 /// The accessibility checker that the browser tests load into each page.

@@ -14,7 +14,7 @@ use crate::browser;
 use crate::fetched::fetched;
 use crate::format::joined;
 use crate::live::Live;
-use crate::paths;
+use crate::paths::{self, Page};
 use crate::problem::{part, show};
 use crate::reading::Reading;
 use crate::session::Session;
@@ -28,7 +28,9 @@ pub(crate) struct Subject {
     instance_id: String,
 }
 
-pub(crate) fn instance(account: String, region: String, instance_id: String) -> AnyView {
+/// The page of an instance; of any other page, nothing.
+pub(crate) fn page(page: Page) -> AnyView {
+    let Page::Instance { account, region, instance_id } = page else { return ().into_any() };
     let live: Live = expect_context();
     let session: Session = expect_context();
     browser::set_title(&instance_id);

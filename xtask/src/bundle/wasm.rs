@@ -1,11 +1,12 @@
 //! The frontend as WebAssembly: compiled, bound to JavaScript, shrunk.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use wasm_bindgen_cli_support::Bindgen;
 
 use super::sha256;
@@ -23,12 +24,17 @@ const FEATURES: [&str; 7] = [
     "--enable-simd",
 ];
 
+/// The list of groups, which stays where it was built.
+const GROUPS: &str = "groups.json";
+
 /// What a page loads to run the frontend.
 pub(super) struct Frontend {
-    pub(super) module: Vec<u8>,
-    pub(super) glue: String,
-    /// JavaScript that crates brought along, by its path.
-    pub(super) snippets: Vec<(String, String)>,
+    /// The main module and what was cut off from it, by file name.
+    pub(super) modules: BTreeMap<String, Vec<u8>>,
+    /// JavaScript, by its path: what binds the module to the browser, what fetches chunks, and what crates brought along.
+    pub(super) scripts: BTreeMap<String, String>,
+    /// For each group of pages that was cut off: the modules that it is fetched as.
+    pub(super) groups: BTreeMap<String, Vec<String>>,
 }
 
 /// Builds the frontend. What wasm-bindgen and wasm-opt made of the same module before is taken from `memory`.
@@ -43,15 +49,30 @@ pub(super) fn build(memory: &Path, missing: Missing) -> Result<Frontend> {
             fs::remove_dir_all(entry?.path())?;
         }
         let fresh = tempfile::tempdir_in(memory)?;
-        bind(&compiled, fresh.path())?;
-        shrink(optimizer, &fresh.path().join("tollgate_bg.wasm"))?;
+        cut_and_bind(&compiled, fresh.path())?;
+        for module in files(fresh.path())?.into_iter().filter(|name| is_module(name)) {
+            shrink(command_like(&optimizer), &fresh.path().join(module))?;
+        }
         fs::rename(fresh.path(), &kept)?;
     }
-    Ok(Frontend {
-        module: fs::read(kept.join("tollgate_bg.wasm"))?,
-        glue: fs::read_to_string(kept.join("tollgate.js"))?,
-        snippets: snippets(&kept)?,
-    })
+    let mut frontend = Frontend {
+        modules: BTreeMap::new(),
+        scripts: BTreeMap::new(),
+        groups: serde_json::from_slice(&fs::read(kept.join(GROUPS))?)?,
+    };
+    for name in files(&kept)? {
+        let content = fs::read(kept.join(&name))?;
+        if is_module(&name) {
+            frontend.modules.insert(name, content);
+        } else if name != GROUPS {
+            frontend.scripts.insert(name, String::from_utf8(content)?);
+        }
+    }
+    Ok(frontend)
+}
+
+fn is_module(name: &str) -> bool {
+    name.ends_with(".wasm")
 }
 
 fn compile() -> Result<PathBuf> {
@@ -110,7 +131,31 @@ fn remapping() -> Result<OsString> {
         pairs.into_iter().map(|(from, to)| format!("--remap-path-prefix={from}={to}")).collect();
     // Views as trait objects: Leptos would otherwise make a type, and code, of each nesting of elements.
     flags.push("--cfg=erase_components".to_owned());
+    // What a function refers to has to be known, for the module to be cut.
+    flags.push("-Clink-arg=--emit-relocs".to_owned());
     Ok(flags.join(" ").into())
+}
+
+/// Cuts the module where a page is marked with `wasm_split`, and binds what is left of it to JavaScript. The chunks lie beside it,
+/// with the script that fetches them and the list of groups.
+fn cut_and_bind(compiled: &[u8], directory: &Path) -> Result<()> {
+    let main = directory.join("main.wasm");
+    let mut options = wasm_split_cli_support::Options::new(compiled);
+    options.output_dir = directory;
+    options.main_out_path = &main;
+    options.link_name = "./chunks.js";
+    options.main_module = "./tollgate.js";
+    let cut = wasm_split_cli_support::transform(options)
+        .map_err(|error| anyhow!("cannot cut the frontend into chunks: {error:?}"))?;
+    let left = fs::read(&main).context("cutting the frontend left no main module")?;
+    fs::remove_file(main)?;
+    let groups: BTreeMap<String, Vec<String>> = cut
+        .prefetch_map
+        .into_iter()
+        .map(|(group, chunks)| (group, chunks.into_iter().map(|chunk| chunk + ".wasm").collect()))
+        .collect();
+    fs::write(directory.join(GROUPS), serde_json::to_vec(&groups)?)?;
+    bind(&left, directory)
 }
 
 fn bind(compiled: &[u8], directory: &Path) -> Result<()> {
@@ -121,17 +166,14 @@ fn bind(compiled: &[u8], directory: &Path) -> Result<()> {
         .omit_default_module_path(true)
         .remove_name_section(true)
         .remove_producers_section(true)
+        // The chunks take memory, table and stack from the main module under these names.
+        .keep_lld_exports(true)
         .generate(directory)
         .context("wasm-bindgen cannot bind the frontend")
 }
 
 fn shrink(mut optimizer: Command, module: &Path) -> Result<()> {
-    optimizer
-        .args(["-Oz", "--converge", "--strip-producers"])
-        .args(FEATURES)
-        .arg(module)
-        .arg("-o")
-        .arg(module);
+    optimizer.args(["-Oz", "--strip-producers"]).args(FEATURES).arg(module).arg("-o").arg(module);
     process::output(&mut optimizer).map(drop)
 }
 
@@ -141,17 +183,17 @@ fn command_like(command: &Command) -> Command {
     copy
 }
 
-fn snippets(directory: &Path) -> Result<Vec<(String, String)>> {
+/// The files below a directory, by their path in it.
+fn files(directory: &Path) -> Result<Vec<String>> {
     let mut found = Vec::new();
-    let mut pending = vec![directory.join("snippets")];
+    let mut pending = vec![directory.to_path_buf()];
     while let Some(current) = pending.pop() {
-        for entry in fs::read_dir(&current).into_iter().flatten() {
+        for entry in fs::read_dir(&current).with_context(|| format!("cannot read {}", current.display()))? {
             let path = entry?.path();
             if path.is_dir() {
                 pending.push(path);
             } else {
-                let name = path.strip_prefix(directory)?.to_string_lossy().into_owned();
-                found.push((name, fs::read_to_string(&path)?));
+                found.push(path.strip_prefix(directory)?.to_string_lossy().into_owned());
             }
         }
     }
