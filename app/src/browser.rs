@@ -135,6 +135,13 @@ pub(crate) async fn end_session() -> Option<String> {
     js_sys::Reflect::get(&answer, &"url".into()).ok()?.as_string()
 }
 
+/// The text at an address; `None` where it cannot be had.
+pub(crate) async fn read_text(url: &str) -> Option<String> {
+    let answer = JsFuture::from(window().fetch_with_str(url)).await.ok()?;
+    let answer = answer.dyn_into::<web_sys::Response>().ok().filter(web_sys::Response::ok)?;
+    JsFuture::from(answer.text().ok()?).await.ok()?.as_string()
+}
+
 /// Leaves the console for another address.
 pub(crate) fn leave(url: &str) {
     // Fails only for what is no address.

@@ -29,6 +29,8 @@ mod query_field;
 #[cfg(feature = "csr")]
 mod reading;
 #[cfg(feature = "csr")]
+mod release;
+#[cfg(feature = "csr")]
 mod route_announcer;
 #[cfg(feature = "csr")]
 mod router;

@@ -4,6 +4,8 @@ use crate::format::joined;
 
 /// Where the server tells what moved.
 pub const EVENTS: &str = "/api/events";
+/// Which release of the page is live.
+pub const RELEASE: &str = "/release.json";
 
 pub const OVERVIEW: &str = "/";
 pub const FLEET: &str = "/fleet";

@@ -1,5 +1,6 @@
 //! The frame around every page: navigation, the search field, what is live, and the banners that concern all pages.
 
+use domain::release::Outdated;
 use domain::source::SourceState;
 use domain::wire::{API_VERSION, SourceRow};
 use leptos::prelude::*;
@@ -15,6 +16,7 @@ use crate::pages;
 use crate::paths::{self, Page};
 use crate::query_field::{QueryField, Search};
 use crate::reading::Reading;
+use crate::release::Release;
 use crate::route_announcer::RouteAnnouncer;
 use crate::router::Router;
 use crate::session::{Session, SessionEnded};
@@ -36,12 +38,14 @@ pub fn App() -> impl IntoView {
     provide_context(Clock(live.now));
     provide_context(Toasts::new());
     provide_context(Session::start(live));
+    provide_context(Release::start(live));
     provide_context(Sources(fetched(move || {
         live.fleet_slow.track();
         Box::pin(api::list_sources())
     })));
     provide_context(Router::start());
     provide_context(Search::new());
+    provide_context(pages::Groups::start());
     view! {
         {move || frame()}
         <RouteAnnouncer />
@@ -92,7 +96,7 @@ fn Frame() -> AnyView {
                 </header>
                 <main id="main">
                     <Banners />
-                    {move || page(path.get())}
+                    {move || path.reading(|path| page(path))}
                 </main>
             </div>
         </div>
@@ -100,21 +104,15 @@ fn Frame() -> AnyView {
     .into_any()
 }
 
-fn page(path: String) -> AnyView {
-    match Page::at(&path) {
+fn page(path: &str) -> AnyView {
+    let groups: pages::Groups = expect_context();
+    let page = Page::at(path);
+    groups.show(&page).unwrap_or_else(|| match page {
         Page::Overview => pages::Overview().into_any(),
-        Page::Fleet => pages::Fleet().into_any(),
-        Page::Instance { account, region, instance_id } => pages::instance(account, region, instance_id),
-        Page::Accounts => pages::Accounts().into_any(),
-        Page::Policy => pages::Policy().into_any(),
-        Page::Audit => pages::Audit().into_any(),
-        Page::Sessions => pages::Sessions().into_any(),
-        Page::Device => pages::Device().into_any(),
-        Page::Tokens => pages::Tokens().into_any(),
         Page::SignIn => pages::SignIn().into_any(),
         Page::SignedIn => pages::SignedIn().into_any(),
-        Page::NotFound => pages::NotFound().into_any(),
-    }
+        _ => pages::NotFound().into_any(),
+    })
 }
 
 fn brand() -> AnyView {
@@ -219,22 +217,33 @@ fn Freshness() -> AnyView {
     .into_any()
 }
 
-/// What concerns every page: no server, another server, no session.
+/// What concerns every page: another release, another server, no server, no session.
 #[component]
 fn Banners() -> AnyView {
     let live: Live = expect_context();
     let session: Session = expect_context();
+    let release: Release = expect_context();
     let incompatible = move || {
         live.incompatible.get()
+            || release.outdated.get() == Some(Outdated::Api)
             || session.info.value.reading(|info| info.as_ref().is_some_and(|info| info.api != API_VERSION))
     };
     let reload = move || {
-        incompatible().then(|| {
-            view! {
-                <Banner tone=Tone::Warn title="This page is older or newer than the server.">
-                    "Reload it to go on." <Button label="Reload" on_press=browser::reload />
-                </Banner>
-            }
+        let (tone, title, text) = if incompatible() {
+            (Tone::Warn, "This page is older or newer than the server.", "Reload it to go on. ")
+        } else if release.outdated.get() == Some(Outdated::Release) {
+            (
+                Tone::Info,
+                "Another version of the console is live.",
+                "This page goes on working; reload it when it suits you. ",
+            )
+        } else {
+            return None;
+        };
+        Some(view! {
+            <Banner tone title>
+                {text} <Button label="Reload" on_press=browser::reload />
+            </Banner>
         })
     };
     let offline = move || {

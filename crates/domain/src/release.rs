@@ -138,6 +138,37 @@ impl Activation {
     }
 }
 
+/// What `release.json` says: the release that is live, as a page that is open asks for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LiveRelease {
+    pub release: String,
+    /// The version of the contract between page and server.
+    pub api: u32,
+}
+
+/// Why an open page had better be loaded again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outdated {
+    /// Another release is live: a newer one, or an older one again after a rollback. The page goes on working.
+    Release,
+    /// And it speaks to the server in another way: what the page asks for may be refused.
+    Api,
+}
+
+impl LiveRelease {
+    /// Compares a page's own release and contract with what is live. Only whether they are the same counts, not which is newer, so
+    /// that a page that was loaded after a rollback is not told to load what was rolled back.
+    pub fn outdates(&self, release: &str, api: u32) -> Option<Outdated> {
+        if self.release == release {
+            None
+        } else if self.api == api {
+            Some(Outdated::Release)
+        } else {
+            Some(Outdated::Api)
+        }
+    }
+}
+
 /// Which release is live: what a push reads first and writes last.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Live {

@@ -129,3 +129,16 @@ fn releases_are_compared_by_content() {
     assert_eq!(changes["d.css"], FileChange::Added { bytes: 5 });
     assert!(diff(&before, &before).is_empty());
 }
+
+#[test]
+fn a_page_is_outdated_by_any_other_release_and_by_its_own_never() {
+    let live = |release: &str, api| LiveRelease { release: release.into(), api };
+    assert_eq!(live("0000000000000002", 1).outdates("0000000000000001", 1), Some(Outdated::Release));
+    assert_eq!(
+        live("0000000000000001", 1).outdates("0000000000000002", 1),
+        Some(Outdated::Release),
+        "a rollback"
+    );
+    assert_eq!(live("0000000000000001", 1).outdates("0000000000000001", 1), None, "after it");
+    assert_eq!(live("0000000000000002", 2).outdates("0000000000000001", 1), Some(Outdated::Api));
+}
