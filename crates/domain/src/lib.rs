@@ -3,6 +3,7 @@
 pub mod access;
 pub mod audit;
 pub mod change;
+pub mod delivery;
 pub mod evidence;
 pub mod instance;
 pub mod list;

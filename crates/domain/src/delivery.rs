@@ -1,0 +1,27 @@
+//! Delivery: the way of a change from its commit to running pods and the CDN, as pure folds over facts.
+//!
+//! Sources tell [`Fact`]s. A [`ChangeState`] absorbs those of one commit of one service, in any order, with duplicates and
+//! gaps; everything else here is a function of such states: the [`Timeline`], the cells of the matrix, why a change is not in
+//! an environment yet, and the DORA metrics.
+
+mod detail;
+mod fact;
+mod name;
+mod path;
+mod stage;
+mod state;
+#[cfg(test)]
+mod tests;
+mod timeline;
+
+pub use detail::{
+    AssetsDetail, BumpDetail, CiDetail, CommitDetail, Detail, Health, ImageDetail, ImageState,
+    InvalidationDetail, LiveDetail, OperationPhase, RolloutDetail, ScanCounts, SyncDetail, SyncStatus,
+    WaitingPod,
+};
+pub use fact::{Fact, FactError, MAX_AHEAD_SECONDS, MAX_ID_CHARS, MAX_LINK_CHARS, MAX_TEXT_CHARS};
+pub use name::{CommitSha, EnvironmentName, EnvironmentOrder, InvalidName, RepeatedEnvironment, ServiceName};
+pub use path::{CriticalPath, Hop};
+pub use stage::{Source, Stage, Status};
+pub use state::{ChangeState, LiveMark, Observation, Turn};
+pub use timeline::{EnvironmentSteps, Part, Release, Step, StepStatus, Timeline};

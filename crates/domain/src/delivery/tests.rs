@@ -1,0 +1,5 @@
+//! What facts amount to, and that their order and number leave no trace.
+
+mod facts;
+mod model;
+mod properties;

@@ -1,0 +1,93 @@
+//! Order, duplicates and the way facts are split leave no trace.
+
+use proptest::prelude::*;
+
+use super::facts::{any_fact, order};
+use crate::delivery::{ChangeState, Fact, Timeline};
+
+/// The states of all commits among some facts, by commit.
+pub(crate) fn states(facts: &[Fact]) -> Vec<ChangeState> {
+    let mut states: Vec<ChangeState> = Vec::new();
+    for fact in facts {
+        match states.iter_mut().find(|state| *state.commit() == fact.commit) {
+            Some(state) => {
+                state.absorb(fact);
+            }
+            None => states.extend(ChangeState::of([fact])),
+        }
+    }
+    states.sort_by(|left, right| left.commit().cmp(right.commit()));
+    states
+}
+
+/// The same facts in another order, some of them more than once.
+fn told_twice() -> impl Strategy<Value = (Vec<Fact>, Vec<Fact>)> {
+    prop::collection::vec(any_fact(), 1..40).prop_flat_map(|facts| {
+        let again = prop::collection::vec(prop::sample::select(facts.clone()), 0..20);
+        (Just(facts), again).prop_flat_map(|(facts, again)| {
+            let all: Vec<Fact> = facts.iter().cloned().chain(again).collect();
+            (Just(facts), Just(all).prop_shuffle())
+        })
+    })
+}
+
+fn config() -> ProptestConfig {
+    ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn order_and_duplicates_leave_no_trace((facts, told) in told_twice()) {
+        for fact in &facts {
+            prop_assert_eq!(fact.check(), Ok(()));
+        }
+        let (left, right) = (states(&facts), states(&told));
+        prop_assert_eq!(&left, &right);
+        for (left, right) in left.iter().zip(&right) {
+            prop_assert_eq!(Timeline::of(left, &order()), Timeline::of(right, &order()));
+        }
+    }
+
+    #[test]
+    fn merging_parts_is_absorbing_all(facts in prop::collection::vec(any_fact(), 1..40), split in 0..40_usize, other in 0..40_usize) {
+        let (split, other) = (split.min(facts.len()), other.min(facts.len()));
+        for whole in states(&facts) {
+            let mut merged = ChangeState::new(whole.service().clone(), whole.commit().clone());
+            // Overlapping parts, the later first.
+            for part in [&facts[split..], &facts[..other], &facts[..split]] {
+                for state in states(part) {
+                    merged.merge(&state);
+                }
+            }
+            prop_assert_eq!(&merged, &whole);
+            let again = merged.clone();
+            prop_assert!(!merged.merge(&again), "a state knows nothing that it does not know");
+            prop_assert!(!facts.iter().any(|fact| merged.absorb(fact)), "nothing is new the second time");
+        }
+    }
+
+    #[test]
+    fn states_survive_being_stored(facts in prop::collection::vec(any_fact(), 1..30)) {
+        for state in states(&facts) {
+            let text = serde_json::to_string(&state).unwrap();
+            prop_assert_eq!(serde_json::from_str::<ChangeState>(&text).unwrap(), state);
+        }
+        for fact in facts {
+            let text = serde_json::to_string(&fact).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Fact>(&text).unwrap(), fact);
+        }
+    }
+
+    #[test]
+    fn critical_paths_go_forward(facts in prop::collection::vec(any_fact(), 1..40)) {
+        for state in states(&facts) {
+            let path = Timeline::of(&state, &order()).critical_path(None);
+            for pair in path.hops.windows(2) {
+                prop_assert!(pair[1].stage.comes_after(pair[0].stage));
+                prop_assert!(pair[1].finished.is_none_or(|end| pair[0].started <= end));
+            }
+        }
+    }
+}
