@@ -6,10 +6,13 @@
 
 mod detail;
 mod fact;
+mod hold;
+mod matrix;
 mod name;
 mod path;
 mod stage;
 mod state;
+mod summary;
 #[cfg(test)]
 mod tests;
 mod timeline;
@@ -20,8 +23,14 @@ pub use detail::{
     WaitingPod,
 };
 pub use fact::{Fact, FactError, MAX_AHEAD_SECONDS, MAX_ID_CHARS, MAX_LINK_CHARS, MAX_TEXT_CHARS};
+pub use hold::{Hold, HoldKind};
+pub use matrix::{Cell, CellContext, CellHealth, EnvironmentKnowledge, Mark, cells};
 pub use name::{CommitSha, EnvironmentName, EnvironmentOrder, InvalidName, RepeatedEnvironment, ServiceName};
 pub use path::{CriticalPath, Hop};
 pub use stage::{Source, Stage, Status};
 pub use state::{ChangeState, LiveMark, Observation, Turn};
+pub use summary::{
+    ChangeSummary, Deployment, EnvironmentSummary, LiveSummary, Reached, SeenHealth, TurnSummary,
+    deployments, is_newer,
+};
 pub use timeline::{EnvironmentSteps, Part, Release, Step, StepStatus, Timeline};
