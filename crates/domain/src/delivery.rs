@@ -11,6 +11,7 @@ mod matrix;
 mod name;
 mod path;
 mod stage;
+mod standing;
 mod state;
 mod summary;
 #[cfg(test)]
@@ -24,10 +25,11 @@ pub use detail::{
 };
 pub use fact::{Fact, FactError, MAX_AHEAD_SECONDS, MAX_ID_CHARS, MAX_LINK_CHARS, MAX_TEXT_CHARS};
 pub use hold::{Hold, HoldKind};
-pub use matrix::{Cell, CellContext, CellHealth, EnvironmentKnowledge, Mark, cells};
+pub use matrix::{Cell, CellContext, CellHealth, EnvironmentKnowledge};
 pub use name::{CommitSha, EnvironmentName, EnvironmentOrder, InvalidName, RepeatedEnvironment, ServiceName};
 pub use path::{CriticalPath, Hop};
 pub use stage::{Source, Stage, Status};
+pub use standing::{EnvironmentStanding, Mark, Standing};
 pub use state::{ChangeState, LiveMark, Observation, Turn};
 pub use summary::{
     ChangeSummary, Deployment, EnvironmentSummary, LiveSummary, Reached, SeenHealth, TurnSummary,

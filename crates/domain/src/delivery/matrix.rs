@@ -2,10 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::delivery::summary::worst_of_last;
 use crate::delivery::{
-    ChangeSummary, CommitSha, Deployment, EnvironmentName, EnvironmentOrder, Health, Hold, Reached,
-    SeenHealth, ServiceName, Stage, Status, deployments,
+    Deployment, EnvironmentName, EnvironmentOrder, Health, Hold, Mark, SeenHealth, ServiceName, Standing,
 };
 use crate::time::Timestamp;
 
@@ -45,14 +43,6 @@ pub enum CellHealth {
     },
 }
 
-/// A change at a stage.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mark {
-    pub commit: CommitSha,
-    pub stage: Stage,
-    pub status: Status,
-}
-
 /// What is known of a service in an environment beside its changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnvironmentKnowledge {
@@ -66,40 +56,42 @@ pub struct EnvironmentKnowledge {
 #[derive(Clone, Copy, Debug)]
 pub struct CellContext<'a> {
     pub order: &'a EnvironmentOrder,
-    /// The branch that is delivered: commits that are known to be on another one do not count as newer. `None` counts all.
-    pub branch: Option<&'a str>,
     pub knowledge: &'a [EnvironmentKnowledge],
     /// After how long what is known no longer counts, in seconds.
     pub stale_after_seconds: i64,
     pub now: Timestamp,
 }
 
-/// One row of the matrix: the cells of a service, in the order of environments.
-pub fn cells(service: &ServiceName, changes: &[ChangeSummary], context: &CellContext<'_>) -> Vec<Cell> {
-    let current: Vec<Option<Deployment>> =
-        context.order.names().iter().map(|name| deployments(changes, name).pop()).collect();
-    let pairs = context.order.names().iter().zip(&current).enumerate();
-    pairs
-        .map(|(position, (name, here))| {
-            let before = position
-                .checked_sub(1)
-                .and_then(|before| Some((context.order.names().get(before)?, current.get(before)?.as_ref())));
-            let pending = |wanted: fn(Status) -> bool| newest_pending(changes, name, here.as_ref(), wanted);
-            Cell {
-                service: service.clone(),
-                environment: name.clone(),
-                current: here.clone(),
-                health: context.health(changes, name, here.as_ref()),
-                behind: here.as_ref().and_then(|here| context.behind(changes, here)),
-                ahead_of: here.as_ref().zip(before).and_then(|(here, before)| context.ahead_of(here, before)),
-                in_progress: pending(|status| {
-                    matches!(status, Status::Waiting | Status::Running | Status::Succeeded)
-                }),
-                failed: pending(|status| status == Status::Failed),
-                holds: context.holds(name),
-            }
-        })
-        .collect()
+impl Standing {
+    /// One row of the matrix: the cells of the service, in the order of environments.
+    pub fn cells(&self, context: &CellContext<'_>) -> Vec<Cell> {
+        let names = context.order.names();
+        let before = |position: usize| names.get(position.checked_sub(1)?);
+        names
+            .iter()
+            .enumerate()
+            .map(|(position, name)| {
+                let here = self.environment(name);
+                let current = here.and_then(|here| here.current.as_ref());
+                let seen = here.and_then(|here| here.seen);
+                let ahead_of = current.zip(before(position)).and_then(|(current, before)| {
+                    let runs = self.environment(before).and_then(|before| before.current.as_ref());
+                    context.ahead_of(current, before, runs)
+                });
+                Cell {
+                    service: self.service.clone(),
+                    environment: name.clone(),
+                    current: current.cloned(),
+                    health: context.health(name, seen, current.is_some()),
+                    behind: here.and_then(|here| here.behind),
+                    ahead_of,
+                    in_progress: here.and_then(|here| here.in_progress.clone()),
+                    failed: here.and_then(|here| here.failed.clone()),
+                    holds: context.holds(name),
+                }
+            })
+            .collect()
+    }
 }
 
 impl Cell {
@@ -141,14 +133,7 @@ impl CellContext<'_> {
         known.iter().filter(|hold| hold.is_active(self.now)).cloned().collect()
     }
 
-    fn health(
-        &self,
-        changes: &[ChangeSummary],
-        name: &EnvironmentName,
-        current: Option<&Deployment>,
-    ) -> CellHealth {
-        let seen: Option<SeenHealth> =
-            changes.iter().filter_map(|change| change.environment(name)?.health).max_by_key(worst_of_last);
+    fn health(&self, name: &EnvironmentName, seen: Option<SeenHealth>, runs: bool) -> CellHealth {
         let known_at = self.known_at(name);
         let as_of = seen.map(|seen| seen.observed).max(known_at);
         if !self.is_fresh(as_of) {
@@ -159,25 +144,16 @@ impl CellContext<'_> {
             Some(Health::Progressing | Health::Suspended) => CellHealth::Progressing,
             Some(Health::Degraded) => CellHealth::Degraded,
             Some(Health::Missing) => CellHealth::Missing,
-            None if current.is_none() => CellHealth::Missing,
+            None if !runs => CellHealth::Missing,
             last @ (Some(Health::Unknown) | None) => CellHealth::Unknown { last, as_of },
         }
-    }
-
-    fn behind(&self, changes: &[ChangeSummary], here: &Deployment) -> Option<u32> {
-        here.committed?;
-        let elsewhere = |change: &&ChangeSummary| match (self.branch, change.branch.as_deref()) {
-            (Some(delivered), Some(branch)) => delivered != branch,
-            (None, _) | (_, None) => false,
-        };
-        let newer = changes.iter().filter(|change| change.is_newer_than(here) == Some(true));
-        Some(newer.filter(|change| !elsewhere(change)).count() as u32)
     }
 
     fn ahead_of(
         &self,
         here: &Deployment,
-        (before, runs): (&EnvironmentName, Option<&Deployment>),
+        before: &EnvironmentName,
+        runs: Option<&Deployment>,
     ) -> Option<EnvironmentName> {
         let ahead = match runs {
             Some(runs) => here.is_newer_than(runs)?,
@@ -186,32 +162,4 @@ impl CellContext<'_> {
         };
         ahead.then(|| before.clone())
     }
-}
-
-/// The newest change other than the current one whose last stage here has a wanted status, and which is not done with: it is
-/// newer than what runs, or was last told of after that went live. A change that has been live is only on its way again when
-/// an earlier stage says so.
-fn newest_pending(
-    changes: &[ChangeSummary],
-    name: &EnvironmentName,
-    current: Option<&Deployment>,
-    wanted: fn(Status) -> bool,
-) -> Option<Mark> {
-    let pending = |change: &ChangeSummary, reached: &Reached| {
-        let arrived = reached.stage == Stage::Live && reached.status == Status::Succeeded;
-        let done_with = current.is_some_and(|current| {
-            change.commit == current.commit
-                || (change.is_newer_than(current) != Some(true) && reached.observed <= current.at)
-        });
-        wanted(reached.status) && !arrived && !done_with
-    };
-    let reached = changes.iter().filter_map(|change| Some((change, change.environment(name)?.reached?)));
-    let newest = reached
-        .filter(|(change, reached)| pending(change, reached))
-        .max_by_key(|(change, _)| (change.committed, &change.commit));
-    newest.map(|(change, reached)| Mark {
-        commit: change.commit.clone(),
-        stage: reached.stage,
-        status: reached.status,
-    })
 }

@@ -22,14 +22,8 @@ fn known(second: i64) -> Vec<EnvironmentKnowledge> {
 }
 
 fn row(facts: &[Fact], knowledge: &[EnvironmentKnowledge], now: Timestamp) -> Vec<Cell> {
-    let context = CellContext {
-        order: &order(),
-        branch: Some("main"),
-        knowledge,
-        stale_after_seconds: STALE_AFTER,
-        now,
-    };
-    cells(&service(), &summaries(facts), &context)
+    let context = CellContext { order: &order(), knowledge, stale_after_seconds: STALE_AFTER, now };
+    Standing::of(&service(), &summaries(facts)).cells(&context)
 }
 
 fn versions(row: &[Cell]) -> Vec<Option<&str>> {
