@@ -27,6 +27,7 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/0003_device_logins.sql"),
     },
     Migration { version: 4, min_reader_version: 1, sql: include_str!("../migrations/0004_persons.sql") },
+    Migration { version: 5, min_reader_version: 1, sql: include_str!("../migrations/0005_delivery.sql") },
 ];
 
 /// Names the lock in Postgres, whose advisory locks are numbers: `tollgate` in ASCII.

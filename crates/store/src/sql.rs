@@ -19,6 +19,7 @@ pub(crate) enum Counter {
     History,
     Change,
     Audit,
+    Fact,
     Event,
     Delivery,
 }
@@ -31,6 +32,7 @@ impl Counter {
             Counter::History => "history",
             Counter::Change => "change",
             Counter::Audit => "audit",
+            Counter::Fact => "fact",
             Counter::Event => "event",
             Counter::Delivery => "delivery",
         }

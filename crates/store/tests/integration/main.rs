@@ -5,6 +5,7 @@ mod changes;
 mod database;
 mod devices;
 mod events;
+mod facts;
 mod history;
 mod leases;
 mod logins;
