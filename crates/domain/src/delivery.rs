@@ -23,7 +23,7 @@ pub use detail::{
     InvalidationDetail, LiveDetail, OperationPhase, RolloutDetail, ScanCounts, SyncDetail, SyncStatus,
     WaitingPod,
 };
-pub use fact::{Fact, FactError, MAX_AHEAD_SECONDS, MAX_ID_CHARS, MAX_LINK_CHARS, MAX_TEXT_CHARS};
+pub use fact::{Fact, FactError, MAX_AHEAD_SECONDS, MAX_ID_CHARS, MAX_LINK_CHARS, MAX_TEXT_CHARS, fitting};
 pub use hold::{Hold, HoldKind};
 pub use matrix::{Cell, CellContext, CellHealth, EnvironmentKnowledge};
 pub use name::{CommitSha, EnvironmentName, EnvironmentOrder, InvalidName, RepeatedEnvironment, ServiceName};

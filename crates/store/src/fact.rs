@@ -142,6 +142,16 @@ impl Store {
         rows.iter().map(|row| json(row, "summary")).collect()
     }
 
+    /// The commits of a service that begin with these digits; of very many, some.
+    pub async fn commits_that_begin(
+        &self,
+        service: &ServiceName,
+        digits: &CommitSha,
+    ) -> Result<Vec<CommitSha>, StoreError> {
+        let mut connection = self.reader().acquire().await?;
+        beginning(&mut connection, service, digits).await
+    }
+
     /// All changes of a service in short, in no order.
     pub async fn change_summaries(&self, service: &ServiceName) -> Result<Vec<ChangeSummary>, StoreError> {
         let mut connection = self.reader().acquire().await?;
@@ -154,21 +164,30 @@ async fn complete_commit(tx: &mut AnyConnection, fact: &mut Fact) -> Result<(), 
     if fact.commit.is_full() {
         return Ok(());
     }
-    let rows = sqlx::query(
-        "SELECT commit_sha FROM delivery_changes WHERE service = $1 AND commit_sha >= $2 AND commit_sha < $3
-         ORDER BY commit_sha LIMIT 100",
-    )
-    .bind(fact.service.as_str())
-    .bind(fact.commit.as_str())
-    // Greater than every commit that begins with these digits: no digit comes after `f`.
-    .bind(format!("{}g", fact.commit))
-    .fetch_all(tx)
-    .await?;
-    let known: Vec<CommitSha> = rows.iter().map(|row| commit(row)).collect::<Result<_, _>>()?;
+    let known = beginning(tx, &fact.service, &fact.commit).await?;
     if let Some(full) = fact.commit.resolve(known.iter().filter(|commit| commit.is_full())) {
         fact.commit = full.clone();
     }
     Ok(())
+}
+
+/// The commits of a service that begin with these digits: a hundred of them, more than which nobody means one of.
+async fn beginning(
+    connection: &mut AnyConnection,
+    service: &ServiceName,
+    digits: &CommitSha,
+) -> Result<Vec<CommitSha>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT commit_sha FROM delivery_changes WHERE service = $1 AND commit_sha >= $2 AND commit_sha < $3
+         ORDER BY commit_sha LIMIT 100",
+    )
+    .bind(service.as_str())
+    .bind(digits.as_str())
+    // Greater than every commit that begins with these digits: no digit comes after `f`.
+    .bind(format!("{digits}g"))
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(commit).collect()
 }
 
 /// Inserts facts, and answers the numbers of those that were not known.

@@ -175,6 +175,20 @@ impl Fact {
     }
 }
 
+/// A source's text as a detail takes it: its first line, without control characters, cut to the longest that is taken. `None` where
+/// nothing is left.
+pub fn fitting(text: &str) -> Option<String> {
+    let line = text.trim().lines().next()?;
+    let mut fit: String = line.chars().filter(|character| !character.is_control()).collect();
+    let mut end = (MAX_ID_CHARS as usize).min(fit.len());
+    while !fit.is_char_boundary(end) {
+        end -= 1;
+    }
+    fit.truncate(end);
+    let fit = fit.trim();
+    (!fit.is_empty()).then(|| fit.to_owned())
+}
+
 /// Whether a text is `sha256:` and 64 hexadecimal digits in lower case.
 pub(super) fn is_digest(text: &str) -> bool {
     let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);

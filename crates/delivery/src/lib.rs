@@ -1,0 +1,45 @@
+//! Where changes are: facts from every source, kept by the store, and the answers that follow from them.
+
+mod answers;
+mod config;
+mod error;
+pub mod github;
+mod intake;
+mod sources;
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use domain::delivery::Source;
+use jiff::Timestamp;
+use store::Store;
+
+pub use config::{DeliveryConfig, GithubConfig, Secret, Service};
+pub use error::DeliveryError;
+use intake::Intake;
+use sources::Sources;
+
+/// The delivery console of one installation. Clones share everything.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    store: Store,
+    config: Arc<DeliveryConfig>,
+    sources: Arc<Sources>,
+    intake: Arc<Intake>,
+}
+
+impl Delivery {
+    pub fn new(store: Store, config: DeliveryConfig) -> Delivery {
+        let intake = Arc::new(Intake::new(store.clone()));
+        Delivery { store, config: Arc::new(config), sources: Arc::default(), intake }
+    }
+
+    pub fn config(&self) -> &DeliveryConfig {
+        &self.config
+    }
+
+    /// What a source told could not be taken in.
+    fn failed(&self, source: Source, now: Timestamp, problem: &impl Display) {
+        self.sources.failed(source, now, problem.to_string());
+    }
+}
