@@ -196,3 +196,15 @@ pub async fn list_audit(
     let services = Services::authorized(Permission::View)?;
     services.audit_entries(audit_filter(&text, &action, &account, &instance_id, before_seq, limit)?).await
 }
+
+/// The releases of the page: what is live, what was, and what could be again.
+#[server(endpoint = "release/list", input = GetUrl, output = TreeJson)]
+pub async fn list_releases() -> Result<wire::Releases, ApiError> {
+    Services::authorized(Permission::View)?.releases().await
+}
+
+/// Makes an earlier release of the page live again, unless another than `seen` is live by now.
+#[server(endpoint = "release/rollback", input = Json, output = TreeJson)]
+pub async fn roll_back(release: String, seen: String, reason: String) -> Result<wire::RolledBack, ApiError> {
+    Services::authorized(Permission::Release)?.roll_back(&release, &seen, &reason).await
+}

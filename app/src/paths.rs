@@ -11,6 +11,7 @@ pub const OVERVIEW: &str = "/";
 pub const FLEET: &str = "/fleet";
 pub const ACCOUNTS: &str = "/accounts";
 pub const POLICY: &str = "/policy";
+pub const RELEASES: &str = "/releases";
 pub const AUDIT: &str = "/audit";
 pub const SESSIONS: &str = "/sessions";
 pub const DEVICE: &str = "/device";
@@ -30,6 +31,7 @@ pub enum Page {
     Instance { account: String, region: String, instance_id: String },
     Accounts,
     Policy,
+    Releases,
     Audit,
     Sessions,
     Device,
@@ -48,6 +50,7 @@ impl Page {
             FLEET => Page::Fleet,
             ACCOUNTS => Page::Accounts,
             POLICY => Page::Policy,
+            RELEASES => Page::Releases,
             AUDIT => Page::Audit,
             SESSIONS => Page::Sessions,
             DEVICE => Page::Device,
@@ -242,6 +245,7 @@ mod tests {
             ("/fleet/", Page::Fleet),
             ("/accounts", Page::Accounts),
             ("/policy", Page::Policy),
+            ("/releases", Page::Releases),
             ("/audit", Page::Audit),
             ("/sessions", Page::Sessions),
             ("/device", Page::Device),

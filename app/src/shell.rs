@@ -168,6 +168,8 @@ fn Navigation() -> AnyView {
                 {item(paths::FLEET, "Instances", Some(Signal::derive(instances)))}
                 {item(paths::ACCOUNTS, "Accounts", Some(Signal::derive(accounts)))}
                 {item(paths::POLICY, "Policy", None)}
+                <p class="nav-group">"Delivery"</p>
+                {item(paths::RELEASES, "Releases", None)}
                 <p class="nav-group">"Record"</p>
                 {item(paths::AUDIT, "Audit", None)}
             </nav>

@@ -13,7 +13,7 @@ mod time;
 mod toast;
 pub(crate) mod window;
 
-pub(crate) use button::{Button, Kind, small_button};
+pub(crate) use button::{Button, Kind, refusable_button, small_button};
 pub(crate) use chart::{DayBars, TrendChart};
 pub(crate) use copy::{CopyButton, copy_text, report as report_copied};
 pub(crate) use dialog::Dialog;

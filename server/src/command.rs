@@ -178,7 +178,7 @@ impl From<::publish::PublishError> for CommandError {
         use ::publish::PublishError;
         match &error {
             PublishError::Invalid(_) => CommandError::usage(error.to_string()),
-            PublishError::Lost { .. } => CommandError::refused(error.to_string()),
+            PublishError::Lost { .. } | PublishError::Refused(_) => CommandError::refused(error.to_string()),
             PublishError::Bundle(_) | PublishError::Aws { .. } | PublishError::Unexpected { .. } => {
                 CommandError::failed(error.to_string())
             }

@@ -19,7 +19,7 @@ use keys::KEYS;
 pub(crate) use layers::ConfigError;
 use layers::{Layers, Section};
 use policy::{PolicyConfig, RegoVersion, Token};
-use publish::HeaderRule;
+use publish::{Destination, HeaderRule};
 use store::Retention;
 
 use crate::auth::AuthConfig;
@@ -54,6 +54,13 @@ pub(crate) struct PublishConfig {
     pub(crate) aws: aws::Settings,
     /// With which headers `publish sync` has files served.
     pub(crate) rules: Vec<HeaderRule>,
+}
+
+impl PublishConfig {
+    /// The bucket with its distribution, where one is named.
+    pub(crate) fn destination(&self) -> Option<Destination> {
+        Some(Destination { bucket: self.bucket.clone()?, distribution: self.distribution.clone() })
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@ mod access;
 mod audit;
 mod devices;
 mod list;
+mod releases;
 mod report;
 pub mod secret;
 mod sessions;
@@ -23,6 +24,7 @@ use fleet::error::FleetError;
 use fleet::{Fleet, Requester};
 use leptos::prelude::use_context;
 pub use list::ListCache;
+pub use releases::Publishing;
 pub use tokens::personal_token;
 
 use super::ApiError;
@@ -38,6 +40,7 @@ pub struct Services {
     pub fleet: Arc<Fleet>,
     pub lists: Arc<ListCache>,
     pub views: Arc<ViewCache>,
+    pub publishing: Arc<Publishing>,
     pub installation: Arc<Installation>,
     /// Nobody where nobody has signed in.
     pub caller: Option<Arc<Caller>>,

@@ -76,7 +76,7 @@ pub(crate) fn Audit() -> AnyView {
     };
     let list = move || older.reading(|entries| entries.iter().map(entry_view).collect_view());
     view! {
-        <Heading title="Audit">"Changes, sign-ins and refusals, newest first."</Heading>
+        <Heading title="Audit">"Changes, rollbacks, sign-ins and refusals, newest first."</Heading>
         <Filter filter />
         {show(newest, 8, move |entries| first_page(entries, filter))}
         <div class="audit">{move || list().into_any()}</div>
@@ -149,7 +149,7 @@ fn first_page(entries: &[AuditEntry], filter: Memo<AuditFilter>) -> AnyView {
             </Empty>
         }
     } else {
-        view! { <Empty title="Nothing yet" text="Changes of instances, sign-ins and what was refused are written here." /> }
+        view! { <Empty title="Nothing yet" text="Changes of instances, rollbacks, sign-ins and what was refused are written here." /> }
     };
     view! { <section class="panel">{empty}</section> }.into_any()
 }
@@ -157,11 +157,12 @@ fn first_page(entries: &[AuditEntry], filter: Memo<AuditFilter>) -> AnyView {
 fn entry_view(entry: &AuditEntry) -> AnyView {
     let record = &entry.entry;
     let tone = match record.action {
-        AuditAction::EnforceRequested | AuditAction::RestoreRequested | AuditAction::RoleChanged => {
-            Tone::Info
-        }
-        AuditAction::ChangeApplied => Tone::Ok,
-        AuditAction::ChangeFailed => Tone::Bad,
+        AuditAction::EnforceRequested
+        | AuditAction::RestoreRequested
+        | AuditAction::RollbackRequested
+        | AuditAction::RoleChanged => Tone::Info,
+        AuditAction::ChangeApplied | AuditAction::RolledBack => Tone::Ok,
+        AuditAction::ChangeFailed | AuditAction::RollbackFailed => Tone::Bad,
         AuditAction::ChangeRefused | AuditAction::SignInFailed | AuditAction::Denied => Tone::Warn,
         AuditAction::SignIn
         | AuditAction::SignOut

@@ -26,12 +26,14 @@ enum Group {
     Instance,
     /// What is looked up: accounts, policy, the audit log.
     Record,
+    /// What is on its way to users.
+    Delivery,
     /// Who somebody is: sessions, tokens, programs that are let in.
     Identity,
 }
 
 impl Group {
-    const ALL: [Group; 4] = [Group::Fleet, Group::Instance, Group::Record, Group::Identity];
+    const ALL: [Group; 5] = [Group::Fleet, Group::Instance, Group::Record, Group::Delivery, Group::Identity];
 
     /// The group that has a page; `None` for one that is always there.
     fn of(page: &Page) -> Option<Group> {
@@ -39,6 +41,7 @@ impl Group {
             Page::Fleet => Some(Group::Fleet),
             Page::Instance { .. } => Some(Group::Instance),
             Page::Accounts | Page::Policy | Page::Audit => Some(Group::Record),
+            Page::Releases => Some(Group::Delivery),
             Page::Sessions | Page::Device | Page::Tokens => Some(Group::Identity),
             Page::Overview | Page::SignIn | Page::SignedIn | Page::NotFound => None,
         }
@@ -50,6 +53,7 @@ impl Group {
             Group::Fleet => fleet().await,
             Group::Instance => instance().await,
             Group::Record => record().await,
+            Group::Delivery => delivery().await,
             Group::Identity => identity().await,
         }
     }
@@ -72,6 +76,11 @@ fn record() -> Result<Render, SplitLoaderError> {
         Page::Policy => super::Policy().into_any(),
         _ => super::Audit().into_any(),
     })
+}
+
+#[wasm_split(delivery, wasm_split_path = ::leptos::wasm_split, fallible)]
+fn delivery() -> Result<Render, SplitLoaderError> {
+    Ok(|_| super::Releases().into_any())
 }
 
 #[wasm_split(identity, wasm_split_path = ::leptos::wasm_split, fallible)]

@@ -63,6 +63,34 @@ fn button(
 
 /// A small button beside what it acts on, which its label names to those who do not see what it stands beside.
 pub(crate) fn small_button(text: &'static str, label: String, on_press: Box<dyn Fn()>) -> AnyView {
-    view! { <button type="button" class="btn small" aria-label=label on:click=move |_| on_press()>{text}</button> }
-        .into_any()
+    refusable_button(text, label, None, on_press)
+}
+
+/// As [`small_button`], where `refusal` says why it cannot be used.
+pub(crate) fn refusable_button(
+    text: &'static str,
+    label: String,
+    refusal: Option<String>,
+    on_press: Box<dyn Fn()>,
+) -> AnyView {
+    let refused = refusal.is_some();
+    let press = move |_| {
+        if !refused {
+            on_press();
+        }
+    };
+    view! {
+        <button
+            type="button"
+            class="btn small"
+            aria-label=label
+            aria-disabled=refused.then_some("true")
+            aria-description=refusal.clone()
+            title=refusal
+            on:click=press
+        >
+            {text}
+        </button>
+    }
+    .into_any()
 }

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::change::Difference;
 
+/// The longest reason that is kept, in bytes.
+pub const MAX_REASON: usize = 1_000;
+
 /// What an audit entry records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -37,12 +40,18 @@ pub enum AuditAction {
     DeviceApproved,
     /// Somebody refused a program that wanted to act for them.
     DeviceRefused,
+    /// An earlier release of the page was asked to be live again.
+    RollbackRequested,
+    /// It is live again.
+    RolledBack,
+    /// It is not, or not for sure.
+    RollbackFailed,
     /// A request was refused because no grant allows it.
     Denied,
 }
 
 impl AuditAction {
-    pub const ALL: [AuditAction; 15] = [
+    pub const ALL: [AuditAction; 18] = [
         AuditAction::EnforceRequested,
         AuditAction::RestoreRequested,
         AuditAction::ChangeApplied,
@@ -57,6 +66,9 @@ impl AuditAction {
         AuditAction::TokenRevoked,
         AuditAction::DeviceApproved,
         AuditAction::DeviceRefused,
+        AuditAction::RollbackRequested,
+        AuditAction::RolledBack,
+        AuditAction::RollbackFailed,
         AuditAction::Denied,
     ];
 
@@ -76,6 +88,9 @@ impl AuditAction {
             AuditAction::TokenRevoked => "token-revoked",
             AuditAction::DeviceApproved => "device-approved",
             AuditAction::DeviceRefused => "device-refused",
+            AuditAction::RollbackRequested => "rollback-requested",
+            AuditAction::RolledBack => "rolled-back",
+            AuditAction::RollbackFailed => "rollback-failed",
             AuditAction::Denied => "denied",
         }
     }
@@ -100,6 +115,9 @@ impl AuditAction {
             AuditAction::TokenRevoked => "Token revoked",
             AuditAction::DeviceApproved => "Program let in",
             AuditAction::DeviceRefused => "Program refused",
+            AuditAction::RollbackRequested => "Rollback requested",
+            AuditAction::RolledBack => "Rolled back",
+            AuditAction::RollbackFailed => "Rollback failed",
             AuditAction::Denied => "Denied",
         }
     }

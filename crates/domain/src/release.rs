@@ -1,10 +1,20 @@
 //! Releases of the page: what a release consists of, which one is live, and which may be deleted.
 
+mod board;
+mod rollback;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+pub use self::board::{Standing, Uploaded, rows};
+pub use self::rollback::{Refusal, calls, invalidated};
 use crate::time::Timestamp;
+
+/// The page that every address of the console starts from: whose release it names, is live.
+pub const SHELL: &str = "index.html";
+/// Which release is live and was before, and which is about to be.
+pub const LIVE: &str = "releases/live.json";
 
 /// How many activations are remembered.
 pub const HISTORY: usize = 200;
@@ -123,6 +133,9 @@ pub struct Activation {
     pub origin: Origin,
     /// Who had it done.
     pub by: String,
+    /// Why, where that was asked for.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
     pub at: Timestamp,
     /// Counts the activations of one release of one commit, so that each has an invalidation of its own.
     pub attempt: u32,

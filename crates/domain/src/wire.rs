@@ -1,6 +1,7 @@
 //! The slim projections that the server sends to the browser and the command line prints; sized integers only.
 
 mod delivery;
+mod releases;
 
 pub use delivery::{ChangeTimeline, DeliveryMatrix, FactSource, MatrixRow};
 
@@ -15,6 +16,10 @@ use crate::policy::{PolicyOutcome, Severity};
 use crate::source::{MetadataDefaults, SourceState, SourceStatus};
 use crate::summary::Summary;
 use crate::verdict::Verdict;
+
+pub use self::releases::{
+    ActivationRow, InvalidationState, ReleaseBoard, ReleaseRow, Releases, RolledBack, UnderWayRow,
+};
 
 /// The version of the contract between the browser's bundle and the server; raised when an old page can no longer be served.
 pub const API_VERSION: u32 = 1;

@@ -1,6 +1,7 @@
 //! What goes wrong on the way to the CDN: what happened, to what, and what to do next.
 
 use aws::{Failure, Outcome};
+use domain::release::Refusal;
 
 /// Why nothing, or not everything, was published.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +21,9 @@ pub enum PublishError {
         "Another push won: {what} changed while this one was on its way. The page is the other's; look at it with `tollgate publish status`, and push again if this one should follow."
     )]
     Lost { what: String },
+    /// It was decided on what is no longer so, or cannot be done now.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// The bucket holds something that is not ours, or not whole.
     #[error("{resource} {problem}")]
     Unexpected { resource: String, problem: String },
@@ -38,6 +42,20 @@ pub enum BundleError {
     Corrupt { path: String, why: String },
 }
 
+impl PublishError {
+    /// What a person can do about it, where that is not part of what it says.
+    pub fn next_step(&self) -> Option<String> {
+        match self {
+            PublishError::Aws { operation, failure, .. } => Some(next_step(operation, failure)),
+            PublishError::Bundle(_)
+            | PublishError::Lost { .. }
+            | PublishError::Refused(_)
+            | PublishError::Unexpected { .. }
+            | PublishError::Invalid(_) => None,
+        }
+    }
+}
+
 /// What a person can do about a failed call (S3 and CloudFront API error codes).
 fn next_step(operation: &str, failure: &Failure) -> String {
     match failure.outcome {
@@ -53,7 +71,7 @@ fn next_step(operation: &str, failure: &Failure) -> String {
         Outcome::Answered => {}
     }
     match failure.code.as_str() {
-        "NoSuchBucket" => "There is no such bucket: check --bucket, and that it is of this account's partition.".into(),
+        "NoSuchBucket" => "There is no such bucket: check --bucket or publish.bucket, and that it is of this account's partition.".into(),
         "AccessDenied" | "AccessDeniedException" | "AllAccessDisabled" => {
             format!("Allow {operation} to the role, and look for a bucket policy that denies it.")
         }
@@ -64,7 +82,7 @@ fn next_step(operation: &str, failure: &Failure) -> String {
         "BadDigest" | "XAmzContentSHA256Mismatch" | "InvalidDigest" => {
             "The bytes changed on their way: run the same again.".into()
         }
-        "NoSuchDistribution" => "There is no such distribution: check --distribution.".into(),
+        "NoSuchDistribution" => "There is no such distribution: check --distribution or publish.distribution.".into(),
         "TooManyInvalidationsInProgress" => {
             "Other invalidations are still under way: run the same again in some minutes, it asks for the same one.".into()
         }

@@ -1,13 +1,10 @@
 //! Where everything lies in the bucket, and with which headers.
 
 use domain::release::ReleaseId;
+pub(crate) use domain::release::{LIVE, SHELL};
 
-/// The page that every address of the console starts from: whose release it names, is live.
-pub(crate) const SHELL: &str = "index.html";
 /// What open tabs ask for, to learn that there is a newer release.
 pub(crate) const RELEASE_JSON: &str = "release.json";
-/// Which release is live and was before, and which is about to be.
-pub(crate) const LIVE: &str = "releases/live.json";
 /// What lies at the root of the site is asked for under a name that does not change.
 pub(crate) const REVALIDATED: &str = "no-cache";
 /// What lies below a release never changes (RFC 8246).

@@ -1,7 +1,9 @@
 //! A bucket with its distribution, and what every command does with them: read which release is live, and change that.
 
+use std::collections::BTreeMap;
+
 use aws_config::SdkConfig;
-use domain::release::{Activation, Live, ReleaseId, ReleaseRecord};
+use domain::release::{Activation, Live, ReleaseId, ReleaseRecord, invalidated};
 use futures::future::try_join_all;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
@@ -32,6 +34,16 @@ pub trait Progress: Sync {
     fn step(&self, text: &str);
     /// How far an upload has come.
     fn uploaded(&self, files: usize, of: usize);
+}
+
+/// Tells nobody.
+#[derive(Clone, Copy, Debug)]
+pub struct Quiet;
+
+impl Progress for Quiet {
+    fn step(&self, _: &str) {}
+
+    fn uploaded(&self, _: usize, _: usize) {}
 }
 
 /// Publishes to one destination.
@@ -79,17 +91,25 @@ impl Publisher {
         self.parsed(&key, &found.body).map(Some)
     }
 
+    /// Every release that was uploaded in whole, with the ETag of its record.
+    pub(crate) async fn recorded(&self) -> Result<BTreeMap<ReleaseId, String>, PublishError> {
+        let listed = self.bucket.list("releases/").await?;
+        let named = listed.into_iter().filter_map(|object| {
+            let name = object.key.strip_prefix("releases/")?.strip_suffix(".json")?;
+            Some((ReleaseId::parse(name).ok()?, object.etag))
+        });
+        Ok(named.collect())
+    }
+
     /// The records of all releases, newest first.
     pub(crate) async fn records(&self) -> Result<Vec<ReleaseRecord>, PublishError> {
-        let listed = self.bucket.list("releases/").await?;
-        let names = listed.iter().filter_map(|object| {
-            object
-                .key
-                .strip_prefix("releases/")?
-                .strip_suffix(".json")
-                .and_then(|name| ReleaseId::parse(name).ok())
-        });
-        let records = stream::iter(names).map(|release| async move { self.record(&release).await });
+        let recorded = self.recorded().await?;
+        self.records_of(recorded.into_keys().collect()).await
+    }
+
+    /// The records of those of `releases` that there is one of, newest first.
+    pub async fn records_of(&self, releases: Vec<ReleaseId>) -> Result<Vec<ReleaseRecord>, PublishError> {
+        let records = stream::iter(releases).map(|release| async move { self.record(&release).await });
         let records: Vec<Option<ReleaseRecord>> = records.buffer_unordered(AT_ONCE).try_collect().await?;
         let mut records: Vec<ReleaseRecord> = records.into_iter().flatten().collect();
         records.sort_by(|left, right| right.at.cmp(&left.at).then_with(|| left.release.cmp(&right.release)));
@@ -124,7 +144,7 @@ impl Publisher {
             (Some(cdn), Some(activation)) => {
                 progress.step("invalidating the shell");
                 let told = |text: &str| progress.step(text);
-                let paths = invalidated(root);
+                let paths = invalidated(root.iter().map(|file| file.path.as_str()));
                 let asked = cdn.invalidate(&paths, &activation.caller_reference(), &told).await?;
                 Some(asked)
             }
@@ -218,11 +238,6 @@ impl Publisher {
             problem: format!("was not written by this version: {error}"),
         })
     }
-}
-
-/// The addresses that the distribution may have kept an answer for.
-fn invalidated(root: &[RootFile]) -> Vec<String> {
-    std::iter::once("/".to_owned()).chain(root.iter().map(|file| format!("/{}", file.path))).collect()
 }
 
 /// The moment that is written down: to the millisecond, which is exact enough to tell two pushes apart.

@@ -97,6 +97,7 @@ impl Publisher {
             way: Way::Push,
             origin: options.origin.clone(),
             by: options.by.clone(),
+            reason: String::new(),
             at: now(),
             attempt: 0,
             invalidation: None,

@@ -8,19 +8,37 @@ use crate::layout;
 use crate::publisher::{Progress, Publisher, RootFile, now};
 use crate::status::Invalidation;
 
+/// How a rollback is made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RollbackOptions {
+    /// The release; without it, the one before the live one.
+    pub release: Option<ReleaseId>,
+    /// What was live for whoever decided it. Where it is given, nothing is done when another release is live by now, or is being
+    /// made live: what is written later is written over this very state only.
+    pub seen: Option<ReleaseId>,
+    /// Who has it done, and why.
+    pub by: String,
+    pub reason: String,
+    /// Wait until the invalidation has reached every edge.
+    pub wait: bool,
+}
+
 impl Publisher {
-    /// Makes an earlier release live: `release`, or the one before the live one.
+    /// Makes an earlier release live.
     ///
     /// # Errors
-    /// [`PublishError::Invalid`] where there is none; [`PublishError::Unexpected`] where part of it was deleted.
+    /// [`PublishError::Invalid`] where there is none; [`PublishError::Refused`] where it was decided on what is no longer so;
+    /// [`PublishError::Unexpected`] where part of it was deleted.
     pub async fn rollback(
         &self,
-        release: Option<ReleaseId>,
-        by: &str,
-        wait: bool,
+        options: RollbackOptions,
         progress: &dyn Progress,
     ) -> Result<(Activation, Option<Invalidation>), PublishError> {
+        let RollbackOptions { release, seen, by, reason, wait } = options;
         let read = self.read_live().await?;
+        if let Some(refusal) = seen.as_ref().and_then(|seen| read.live.outdated(seen)) {
+            return Err(refusal.into());
+        }
         let target = match release {
             Some(release) => release,
             None => match read.live.previous() {
@@ -33,10 +51,15 @@ impl Publisher {
                 }
             },
         };
+        let record = self.record(&target).await?;
+        let refusal = read.live.rollback_refusal(&target, record.is_some(), now());
+        if let (Some(refusal), Some(_)) = (refusal, &seen) {
+            return Err(refusal.into());
+        }
         if read.live.settled().is_some_and(|live| live.release == target) {
             return Err(PublishError::Invalid(format!("{target} is live already.")));
         }
-        let Some(record) = self.record(&target).await? else {
+        let Some(record) = record else {
             return Err(PublishError::Invalid(format!(
                 "{target} was never uploaded in whole, or was pruned. `tollgate publish status` lists what is there."
             )));
@@ -72,7 +95,8 @@ impl Publisher {
             release: target,
             way: Way::Rollback,
             origin: record.origin,
-            by: by.to_owned(),
+            by,
+            reason,
             at: now(),
             attempt: 0,
             invalidation: None,

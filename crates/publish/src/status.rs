@@ -31,16 +31,35 @@ pub struct Status {
     pub invalidation: Option<Invalidation>,
 }
 
+/// What is live, with the names alone of what is there: two requests, however many releases there are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    pub live: Live,
+    /// Every release that was uploaded in whole, with what its record is told from another by.
+    pub recorded: BTreeMap<ReleaseId, String>,
+}
+
 impl Publisher {
     /// Which release is live, and which are there.
     pub async fn status(&self) -> Result<Status, PublishError> {
         let (read, releases) = futures::try_join!(self.read_live(), self.records())?;
-        let asked = read.live.history.last().and_then(|live| live.invalidation.clone());
-        let invalidation = match (&self.cdn, asked) {
-            (Some(cdn), Some(id)) => Some(cdn.invalidation(&id).await?),
-            (None, _) | (_, None) => None,
-        };
+        let invalidation = self.invalidation_of(&read.live).await?;
         Ok(Status { live: read.live, releases, invalidation })
+    }
+
+    /// As [`Publisher::status`], for who knows the records already.
+    pub async fn listing(&self) -> Result<Listing, PublishError> {
+        let (read, recorded) = futures::try_join!(self.read_live(), self.recorded())?;
+        Ok(Listing { live: read.live, recorded })
+    }
+
+    /// The live release's invalidation as it stands; `None` where none was asked for.
+    pub async fn invalidation_of(&self, live: &Live) -> Result<Option<Invalidation>, PublishError> {
+        let asked = live.history.last().and_then(|live| live.invalidation.as_deref());
+        match (&self.cdn, asked) {
+            (Some(cdn), Some(id)) => cdn.invalidation(id).await.map(Some),
+            (None, _) | (_, None) => Ok(None),
+        }
     }
 
     /// What changes from one release to another.

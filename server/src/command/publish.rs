@@ -8,7 +8,7 @@ use domain::release::{FileChange, NoRelease, Origin, ReleaseId};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::{SignedDuration, Timestamp};
 use publish::{
-    Bundle, Destination, Finding, Invalidation, Outcome, Progress, PruneOptions, Publisher, PushOptions,
+    Bundle, Finding, Invalidation, Outcome, Progress, PruneOptions, Publisher, PushOptions, RollbackOptions,
     Status, SyncOptions,
 };
 
@@ -82,6 +82,9 @@ pub(crate) struct Rollback {
     release: Option<String>,
     #[command(flatten)]
     to: To,
+    /// Why, for those who look at the releases later
+    #[arg(long, default_value = "", hide_default_value = true)]
+    reason: String,
     /// Wait until every edge of the CDN shows the release
     #[arg(long)]
     wait: bool,
@@ -289,7 +292,9 @@ impl Rollback {
         let release = self.release.as_deref().map(ReleaseId::parse).transpose().map_err(no_release)?;
         let publisher = publisher(config).await?;
         let progress = Spinner::new();
-        let done = publisher.rollback(release, &operator(), self.wait, &progress).await;
+        let options =
+            RollbackOptions { release, seen: None, by: operator(), reason: self.reason, wait: self.wait };
+        let done = publisher.rollback(options, &progress).await;
         progress.end();
         let (activation, invalidation) = done?;
         print_text(&format!(
@@ -396,12 +401,11 @@ impl ServeCheck {
 }
 
 async fn publisher(config: &Config) -> Result<Publisher, CommandError> {
-    let Some(bucket) = config.publish.bucket.clone() else {
+    let Some(destination) = config.publish.destination() else {
         return Err(CommandError::usage(
             "Name the bucket: --bucket, or publish.bucket in the configuration.",
         ));
     };
-    let destination = Destination { bucket, distribution: config.publish.distribution.clone() };
     Ok(Publisher::new(&aws::load(&config.publish.aws).await, destination))
 }
 

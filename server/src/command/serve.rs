@@ -6,9 +6,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use app::api::services::{Caller, Installation, Services};
+use app::api::services::{Caller, Installation, Publishing, Services};
 use clap::Args;
 use fleet::config::ChangesAllowed;
+use publish::Publisher;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -21,6 +22,10 @@ use crate::webhook;
 
 /// How long requests and running collections may take to end after a signal.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(20);
+
+/// The longest attempt at a call of the bucket and the CDN, and the longest call: somebody waits for the answer at a page.
+const PUBLISH_ATTEMPT: Duration = Duration::from_secs(5);
+const PUBLISH_CALL: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
@@ -83,6 +88,7 @@ impl Serve {
             fleet: fleet.clone(),
             lists: Arc::default(),
             views: Arc::default(),
+            publishing: Arc::new(publishing(&config).await),
             installation: Arc::new(installation),
             caller: None,
         };
@@ -139,6 +145,17 @@ impl Serve {
         fleet.store().close().await;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// The releases of the page, where it is said in which bucket they are.
+async fn publishing(config: &Config) -> Publishing {
+    let Some(destination) = config.publish.destination() else { return Publishing::default() };
+    let settings = aws::Settings {
+        attempt_timeout: Some(PUBLISH_ATTEMPT),
+        call_timeout: Some(PUBLISH_CALL),
+        ..config.publish.aws.clone()
+    };
+    Publishing::at(Publisher::new(&aws::load(&settings).await, destination.clone()), destination)
 }
 
 /// Without authentication everyone who can connect is the operator, so only this machine may.

@@ -38,6 +38,7 @@ pub(super) struct Row {
 
 const VIEW: Needs = Needs::Permission(Permission::View);
 const CHANGE: Needs = Needs::Permission(Permission::Change);
+const RELEASE: Needs = Needs::Permission(Permission::Release);
 
 /// By path.
 pub(super) static TABLE: LazyLock<BTreeMap<&'static str, Row>> = LazyLock::new(|| {
@@ -66,6 +67,8 @@ pub(super) static TABLE: LazyLock<BTreeMap<&'static str, Row>> = LazyLock::new(|
     table.function::<api::ListSources>(VIEW);
     table.function::<api::PolicyReport>(VIEW);
     table.function::<api::ListAudit>(VIEW);
+    table.function::<api::ListReleases>(VIEW);
+    table.function::<api::RollBack>(RELEASE);
     table.route(Method::GET, super::EVENTS_PATH, VIEW);
     table.route(Method::GET, "/api/export/fleet.csv", VIEW);
     table.route(Method::GET, "/api/export/fleet.json", VIEW);
@@ -164,7 +167,7 @@ mod tests {
             {
                 assert_eq!(row.method, Method::GET, "{path}");
             }
-            if row.needs == CHANGE {
+            if row.needs == CHANGE || row.needs == RELEASE {
                 assert_eq!(row.method, Method::POST, "{path}");
             }
             if row.needs == Needs::Nothing {

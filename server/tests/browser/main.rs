@@ -14,6 +14,8 @@ mod journey;
 mod other_origin;
 /// axe-core, the content security policy and screenshots on every page.
 mod pages;
+/// What the page was published as, and going back.
+mod releases;
 /// What each role may do, and what it is told of the rest.
 mod roles;
 /// Signing in at a real provider, and the end of a session.

@@ -29,6 +29,7 @@ async fn pages(emulator: &Emulator) -> Vec<(&'static str, String, &'static str)>
         ("instance", format!("/fleet/{}/{}/{}", text("account"), text("region"), text("instance_id")), ""),
         ("accounts", "/accounts".into(), "Accounts"),
         ("policy", "/policy".into(), "Policy"),
+        ("releases-not-configured", "/releases".into(), "Releases"),
         ("audit", "/audit".into(), "Audit"),
         ("tokens-local", "/tokens".into(), "Tokens"),
         ("missing", "/delivery/users/1.4.2".into(), ""),

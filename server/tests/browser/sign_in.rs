@@ -21,7 +21,11 @@ pub(crate) struct Guarded {
 
 impl Guarded {
     pub(crate) async fn start() -> Guarded {
-        let emulator = Emulator::start("dev");
+        Guarded::start_over(Emulator::start("dev"), "").await
+    }
+
+    /// As [`Guarded::start`], over an AWS that was prepared, with more in the configuration.
+    pub(crate) async fn start_over(emulator: Emulator, more: &str) -> Guarded {
         let mut provider = Command::new(setting("TOLLGATE_TEST_NODE"))
             .args([setting("TOLLGATE_TEST_ISSUER_SCRIPT"), setting("TOLLGATE_TEST_OIDC_PROVIDER")])
             .arg("--exit-with-stdin")
@@ -40,14 +44,14 @@ impl Guarded {
         let more = format!(
             "auth.public_url = \"http://127.0.0.1:{port}\"\n\
              issuers = [{{ name = \"Local\", url = {}, client_id = {}, client_secret = {} }}]\n\
-             grants = [{}]\n",
+             grants = [{}]\n{more}",
             ready["url"],
             ready["client_id"],
             ready["client_secret"],
             grants.join(", ")
         );
         let directory = tempfile::tempdir().expect("a directory");
-        let console = Console::start_at(port, directory, &emulator, &more).await;
+        let console = Console::start_at(port, directory, &emulator.url, &more).await;
         Guarded { console, emulator, _provider: Running::new(provider) }
     }
 

@@ -1,5 +1,8 @@
 //! A console for one test: the real binary on a free port, with a database and an emulator of its own.
 
+pub(crate) mod bundle;
+pub(crate) mod cloud;
+
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -86,18 +89,13 @@ impl Console {
 
     /// As [`Console::start`], over the database that another console left in `directory`.
     pub(crate) async fn start_in(directory: tempfile::TempDir, emulator: &Emulator, more: &str) -> Console {
-        Console::start_at(0, directory, emulator, more).await
+        Console::start_at(0, directory, &emulator.url, more).await
     }
 
-    /// As [`Console::start_in`], on a port that was chosen before; 0 takes a free one.
-    pub(crate) async fn start_at(
-        port: u16,
-        directory: tempfile::TempDir,
-        emulator: &Emulator,
-        more: &str,
-    ) -> Console {
+    /// As [`Console::start_in`], over the AWS at `aws`, and on a port that was chosen before; 0 takes a free one.
+    pub(crate) async fn start_at(port: u16, directory: tempfile::TempDir, aws: &str, more: &str) -> Console {
         let file = directory.path().join("tollgate.toml");
-        std::fs::write(&file, configuration(&emulator.url, more)).expect("the configuration is written");
+        std::fs::write(&file, configuration(aws, more)).expect("the configuration is written");
         let mut process = command(&file, directory.path())
             .args([
                 "serve",

@@ -10,7 +10,7 @@ use crate::common::{Console, Emulator};
 /// What is asked in all, spread over the endpoints.
 const CASES: usize = 10_000;
 
-const READS: [(&str, &[&str]); 15] = [
+const READS: [(&str, &[&str]); 16] = [
     ("token/list", &[]),
     ("session/info", &[]),
     ("session/issuers", &[]),
@@ -25,9 +25,10 @@ const READS: [(&str, &[&str]); 15] = [
     ("fleet/change", &["id"]),
     ("accounts/list", &[]),
     ("policy/report", &[]),
+    ("release/list", &[]),
     ("audit/list", &["text", "action", "account", "instance_id", "before_seq", "limit"]),
 ];
-const CHANGES: [(&str, &[&str]); 7] = [
+const CHANGES: [(&str, &[&str]); 8] = [
     ("token/make", &["name", "days", "access"]),
     ("token/revoke", &["id"]),
     ("session/end", &["id"]),
@@ -35,6 +36,7 @@ const CHANGES: [(&str, &[&str]); 7] = [
     ("fleet/plan-restore", &["change_id"]),
     ("fleet/apply", &["plan", "reason", "idempotency_key"]),
     ("fleet/selection", &["q", "keys"]),
+    ("release/rollback", &["release", "seen", "reason"]),
 ];
 
 /// A value as a query string holds it: plausible, out of range, or nonsense.

@@ -53,10 +53,17 @@ impl Guarded {
     /// As [`Guarded::start`], with other grants and more in the configuration.
     pub(crate) async fn start_with(grants: &str, more: &str) -> Guarded {
         let emulator = Emulator::start("dev");
+        let aws = emulator.url.clone();
+        Guarded::start_over(emulator, &aws, grants, more).await
+    }
+
+    /// As [`Guarded::start_with`], over an AWS that was prepared, which is reached at `aws`.
+    pub(crate) async fn start_over(emulator: Emulator, aws: &str, grants: &str, more: &str) -> Guarded {
         let key = Key::new("one");
         let issuer = FakeIssuer::start(&key).await;
         let more = format!("{}{more}", settings(&issuer, grants));
-        let console = Console::start(&emulator, &more).await;
+        let directory = tempfile::tempdir().expect("a directory");
+        let console = Console::start_at(0, directory, aws, &more).await;
         Guarded { console, issuer, key, emulator }
     }
 

@@ -195,6 +195,12 @@ impl Services {
         self.installation.read_only.clone().or(denied.map(|denied| denied.to_string()))
     }
 
+    /// Why the caller may not have `permission` on all that there is, to be shown beside what is disabled; `None` when they may.
+    pub(super) fn installation_denied(&self, permission: Permission) -> Option<String> {
+        let denied = self.caller().ok()?.check(permission, &Resource::Installation).err();
+        self.installation.read_only.clone().or(denied.map(|denied| denied.to_string()))
+    }
+
     /// Whether the caller sees the instances of `source`.
     pub fn sees(&self, source: &SourceKey) -> bool {
         self.permit_source(Permission::View, source).is_ok()
@@ -246,7 +252,9 @@ impl Services {
     /// What this installation does for nobody.
     fn possible(&self, permission: Permission) -> Result<(), ApiError> {
         match (permission, &self.installation.read_only) {
-            (Permission::Change, Some(why)) => Err(ApiError::Forbidden { message: why.clone() }),
+            (Permission::Change | Permission::Release, Some(why)) => {
+                Err(ApiError::Forbidden { message: why.clone() })
+            }
             _ => Ok(()),
         }
     }

@@ -2,32 +2,33 @@
 
 use super::*;
 
-fn id(number: u8) -> ReleaseId {
+pub(super) fn id(number: u8) -> ReleaseId {
     ReleaseId::parse(&format!("{number:016x}")).expect("a release")
 }
 
 /// Midnight of a day.
-fn day(day: i64) -> Timestamp {
+pub(super) fn day(day: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + day * 86_400).expect("a time")
 }
 
-fn record(number: u8, uploaded: i64) -> ReleaseRecord {
+pub(super) fn record(number: u8, uploaded: i64) -> ReleaseRecord {
     ReleaseRecord { release: id(number), origin: Origin::default(), at: day(uploaded), files: Vec::new() }
 }
 
-fn activation(number: u8, at: i64) -> Activation {
+pub(super) fn activation(number: u8, at: i64) -> Activation {
     Activation {
         release: id(number),
         way: Way::Push,
         origin: Origin { commit: "c0ffee".into(), ..Origin::default() },
         by: "ci".into(),
+        reason: String::new(),
         at: day(at),
         attempt: 0,
         invalidation: None,
     }
 }
 
-fn live(activations: &[(u8, i64)]) -> Live {
+pub(super) fn live(activations: &[(u8, i64)]) -> Live {
     let mut live = Live::default();
     for (number, at) in activations {
         live.begin(activation(*number, *at));

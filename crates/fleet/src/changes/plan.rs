@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::audit::{AuditAction, NewAuditEntry};
+use domain::audit::{AuditAction, MAX_REASON, NewAuditEntry};
 use domain::change::{
     Change, Plan, Purpose, Refusal, Request, changeable, differences, plan_enforce, plan_restore,
 };
@@ -22,8 +22,6 @@ pub(super) const MODIFY: &str = "ec2:ModifyInstanceMetadataOptions";
 
 /// How far back a plan looks for use of IMDSv1: weekly jobs show twice.
 const EVIDENCE_DAYS: u32 = 14;
-/// The longest reason that is kept.
-const MAX_REASON: usize = 1_000;
 /// How many instances a preview shows one by one.
 const PREVIEW_ROWS: usize = 200;
 

@@ -1,4 +1,4 @@
-//! A bucket and a distribution in one of two local clouds, and a proxy in front of it that fails as it is told.
+//! A bucket and a distribution in one of two local clouds, and a proxy in front of one that fails as it is told.
 
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,12 +8,10 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use http::StatusCode;
 use tokio::sync::Notify;
 
-use crate::common::{Emulator, Running, free_port, setting, until};
-
-pub(super) const BUCKET: &str = "pages";
+use crate::common::cloud::Cloud;
+use crate::common::{Emulator, Running, free_port, setting};
 
 /// Which local cloud: what one of them accepts that AWS does not, the other refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,122 +20,35 @@ pub(super) enum Kind {
     Ministack,
 }
 
-/// A local cloud with an empty bucket and a distribution.
-pub(super) struct Cloud {
-    pub(super) url: String,
-    pub(super) distribution: String,
-    pub(super) client: reqwest::Client,
-    _process: Process,
-}
-
-enum Process {
+/// Keeps a local cloud running.
+pub(super) enum Process {
     Moto(#[expect(dead_code, reason = "ends with the test")] Emulator),
     Ministack(#[expect(dead_code, reason = "ends with the test")] Running),
 }
 
-impl Cloud {
-    pub(super) async fn start(kind: Kind) -> Cloud {
-        let client = reqwest::Client::new();
-        let (url, process) = match kind {
-            Kind::Moto => {
-                let emulator = Emulator::start("none");
-                (emulator.url.clone(), Process::Moto(emulator))
-            }
-            Kind::Ministack => {
-                let port = free_port();
-                let process = Command::new(setting("TOLLGATE_TEST_SECOND_AWS"))
-                    .env("GATEWAY_PORT", port.to_string())
-                    .env("BIND_HOST", "127.0.0.1")
-                    .env("IOT_MTLS_ENABLED", "0")
-                    .env("SFTP_ENABLED", "0")
-                    .stdin(Stdio::null())
-                    .stdout(Stdio::null())
-                    .stderr(Stdio::null())
-                    .spawn()
-                    .expect("the second cloud starts");
-                (format!("http://127.0.0.1:{port}"), Process::Ministack(Running::new(process)))
-            }
-        };
-        let mut cloud = Cloud { url, distribution: String::new(), client, _process: process };
-        until("the cloud has a bucket", async || {
-            let made = cloud.signed("PUT", &format!("/{BUCKET}"), "s3", "").await;
-            made.is_ok_and(|answer| answer.status().is_success())
-        })
-        .await;
-        cloud.distribution = cloud.distribute().await;
-        cloud
-    }
-
-    /// A distribution in front of the bucket.
-    async fn distribute(&self) -> String {
-        let body = format!(
-            "<DistributionConfig xmlns=\"http://cloudfront.amazonaws.com/doc/2020-05-31/\"><CallerReference>one</CallerReference>\
-             <Comment/><Enabled>true</Enabled><Origins><Quantity>1</Quantity><Items><Origin><Id>s3</Id>\
-             <DomainName>{BUCKET}.s3.amazonaws.com</DomainName><S3OriginConfig><OriginAccessIdentity/></S3OriginConfig></Origin></Items>\
-             </Origins><DefaultCacheBehavior><TargetOriginId>s3</TargetOriginId><ViewerProtocolPolicy>redirect-to-https\
-             </ViewerProtocolPolicy></DefaultCacheBehavior></DistributionConfig>"
-        );
-        let answer =
-            self.signed("POST", "/2020-05-31/distribution", "cloudfront", &body).await.expect("an answer");
-        let text = answer.text().await.expect("a body");
-        let id = text.split_once("<Id>").and_then(|(_, rest)| rest.split_once("</Id>")).expect("an id");
-        id.0.to_owned()
-    }
-
-    /// A request that says which service it is for, which is what the clouds look at; nobody checks the signature.
-    async fn signed(
-        &self,
-        method: &str,
-        path: &str,
-        service: &str,
-        body: &str,
-    ) -> reqwest::Result<reqwest::Response> {
-        let method = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");
-        let scope = format!("AKIA111111111111TOLL/20260101/us-east-1/{service}/aws4_request");
-        let authorization =
-            format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host;x-amz-date, Signature=none");
-        self.client
-            .request(method, format!("{}{path}", self.url))
-            .header("authorization", authorization)
-            .header("x-amz-date", "20260101T000000Z")
-            .body(body.to_owned())
-            .send()
-            .await
-    }
-
-    /// An object as it is served: its status, headers and bytes.
-    pub(super) async fn object(&self, key: &str) -> (StatusCode, http::HeaderMap, Vec<u8>) {
-        let answer = self.signed("GET", &format!("/{BUCKET}/{key}"), "s3", "").await.expect("an answer");
-        let (status, headers) = (answer.status(), answer.headers().clone());
-        (status, headers, answer.bytes().await.expect("a body").to_vec())
-    }
-
-    /// Whether there is an object.
-    pub(super) async fn has(&self, key: &str) -> bool {
-        self.object(key).await.0.is_success()
-    }
-
-    /// Every key of the bucket.
-    pub(super) async fn keys(&self) -> Vec<String> {
-        let answer = self.signed("GET", &format!("/{BUCKET}?list-type=2&max-keys=1000"), "s3", "").await;
-        let text = answer.expect("an answer").text().await.expect("a body");
-        let keys =
-            text.split("<Key>").skip(1).filter_map(|rest| Some(rest.split_once("</Key>")?.0.to_owned()));
-        keys.collect()
-    }
-
-    /// Writes an object without any of our headers.
-    pub(super) async fn overwrite(&self, key: &str, body: &str) {
-        let answer = self.signed("PUT", &format!("/{BUCKET}/{key}"), "s3", body).await.expect("an answer");
-        assert!(answer.status().is_success(), "{}", answer.status());
-    }
-
-    /// How many invalidations were asked for.
-    pub(super) async fn invalidations(&self) -> usize {
-        let path = format!("/2020-05-31/distribution/{}/invalidation", self.distribution);
-        let answer = self.signed("GET", &path, "cloudfront", "").await.expect("an answer");
-        answer.text().await.expect("a body").matches("<InvalidationSummary>").count()
-    }
+/// A local cloud with an empty bucket and a distribution.
+pub(super) async fn start(kind: Kind) -> (Cloud, Process) {
+    let (url, process) = match kind {
+        Kind::Moto => {
+            let emulator = Emulator::start("none");
+            (emulator.url.clone(), Process::Moto(emulator))
+        }
+        Kind::Ministack => {
+            let port = free_port();
+            let process = Command::new(setting("TOLLGATE_TEST_SECOND_AWS"))
+                .env("GATEWAY_PORT", port.to_string())
+                .env("BIND_HOST", "127.0.0.1")
+                .env("IOT_MTLS_ENABLED", "0")
+                .env("SFTP_ENABLED", "0")
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .expect("the second cloud starts");
+            (format!("http://127.0.0.1:{port}"), Process::Ministack(Running::new(process)))
+        }
+    };
+    (Cloud::at(url).await, process)
 }
 
 /// What the proxy does with a request.
@@ -174,7 +85,7 @@ impl Meeting {
         Arc::new(Meeting { expected, come: AtomicUsize::new(0), all: Notify::new() })
     }
 
-    async fn wait(&self) {
+    pub(super) async fn wait(&self) {
         let all = self.all.notified();
         if self.come.fetch_add(1, Ordering::SeqCst) + 1 >= self.expected {
             self.all.notify_waiters();
