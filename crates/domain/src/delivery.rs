@@ -4,20 +4,24 @@
 //! gaps; everything else here is a function of such states: the [`Timeline`], the cells of the matrix, why a change is not in
 //! an environment yet, and the DORA metrics.
 
+mod argo;
 mod detail;
 mod fact;
 mod hold;
 mod matrix;
 mod name;
 mod path;
+mod rollout;
 mod stage;
 mod standing;
 mod state;
 mod summary;
+mod tag;
 #[cfg(test)]
 mod tests;
 mod timeline;
 
+pub use argo::{ApplicationState, ArgoDeployed, ImageCheck, argo_deployed};
 pub use detail::{
     AssetsDetail, BumpDetail, CiDetail, CommitDetail, Detail, Health, ImageDetail, ImageState,
     InvalidationDetail, LiveDetail, OperationPhase, RolloutDetail, ScanCounts, SyncDetail, SyncStatus,
@@ -28,6 +32,7 @@ pub use hold::{Hold, HoldKind};
 pub use matrix::{Cell, CellContext, CellHealth, EnvironmentKnowledge};
 pub use name::{CommitSha, EnvironmentName, EnvironmentOrder, InvalidName, RepeatedEnvironment, ServiceName};
 pub use path::{CriticalPath, Hop};
+pub use rollout::{DeploymentState, PodState, PodTrouble, RolloutStatus, rollout_detail, rollout_status};
 pub use stage::{Source, Stage, Status};
 pub use standing::{EnvironmentStanding, Mark, Standing};
 pub use state::{ChangeState, LiveMark, Observation, Turn};
@@ -35,4 +40,5 @@ pub use summary::{
     ChangeSummary, Deployment, EnvironmentSummary, LiveSummary, Reached, SeenHealth, TurnSummary,
     deployments, is_newer,
 };
+pub use tag::{Constraint, InvalidConstraint, Strategy, TagVerdict, Version, glob_matches, judge_tag};
 pub use timeline::{EnvironmentSteps, Part, Release, Step, StepStatus, Timeline};
