@@ -6,12 +6,14 @@
 
 mod argo;
 mod detail;
+mod dora;
 mod fact;
 mod hold;
 mod matrix;
 mod name;
 mod path;
 mod rollout;
+mod search;
 mod stage;
 mod standing;
 mod state;
@@ -20,6 +22,7 @@ mod tag;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod why;
 
 pub use argo::{ApplicationState, ArgoDeployed, ImageCheck, argo_deployed};
 pub use detail::{
@@ -27,12 +30,16 @@ pub use detail::{
     InvalidationDetail, LiveDetail, OperationPhase, RolloutDetail, ScanCounts, SyncDetail, SyncStatus,
     WaitingPod,
 };
+pub use dora::{
+    Dora, DoraRules, Durations, Evidence, Failure, FailureKind, FailureRate, Frequency, Sample, dora,
+};
 pub use fact::{Fact, FactError, MAX_AHEAD_SECONDS, MAX_ID_CHARS, MAX_LINK_CHARS, MAX_TEXT_CHARS, fitting};
 pub use hold::{Hold, HoldKind};
 pub use matrix::{Cell, CellContext, CellHealth, EnvironmentKnowledge};
 pub use name::{CommitSha, EnvironmentName, EnvironmentOrder, InvalidName, RepeatedEnvironment, ServiceName};
 pub use path::{CriticalPath, Hop};
 pub use rollout::{DeploymentState, PodState, PodTrouble, RolloutStatus, rollout_detail, rollout_status};
+pub use search::Search;
 pub use stage::{Source, Stage, Status};
 pub use standing::{EnvironmentStanding, Mark, Standing};
 pub use state::{ChangeState, LiveMark, Observation, Turn};
@@ -42,3 +49,8 @@ pub use summary::{
 };
 pub use tag::{Constraint, InvalidConstraint, Strategy, TagVerdict, Version, glob_matches, judge_tag};
 pub use timeline::{EnvironmentSteps, Part, Release, Step, StepStatus, Timeline};
+pub use why::{
+    Answer, ArgoFacts, Automation, BumpPullRequest, Checks, Condition, Deadline, DeadlineKind,
+    EnvironmentFacts, NextMove, PullRequestState, Question, Reason, Review, SourceFacts, SyncWindow,
+    UpdaterFacts, UpdaterMode, why,
+};

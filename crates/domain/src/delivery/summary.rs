@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::delivery::{
-    ChangeState, CommitSha, Detail, EnvironmentName, Health, Part, ServiceName, Source, Stage, Status,
+    ChangeState, CommitSha, Detail, EnvironmentName, Health, Part, ServiceName, Source, Stage, Status, Step,
     Timeline,
 };
 use crate::time::Timestamp;
@@ -37,7 +37,8 @@ pub struct EnvironmentSummary {
     pub failures: Vec<TurnSummary>,
     /// The first success of each attempt to roll it out, oldest first.
     pub recoveries: Vec<TurnSummary>,
-    /// The last stage that anything is known of.
+    /// The last stage that anything is known of; of a change that was live, of what began after it last went live, if anything
+    /// did.
     pub reached: Option<Reached>,
     /// How the environment was when the change was last looked at in it.
     pub health: Option<SeenHealth>,
@@ -66,7 +67,7 @@ pub struct TurnSummary {
 pub struct Reached {
     pub stage: Stage,
     pub status: Status,
-    /// When something was last told of any of the environment's stages.
+    /// When something was last told of any of the stages that count.
     pub observed: Timestamp,
 }
 
@@ -179,7 +180,7 @@ pub fn deployments<'a>(
 fn environment_summary(
     state: &ChangeState,
     name: &EnvironmentName,
-    steps: &[crate::delivery::Step],
+    steps: &[Step],
     tag: Option<&str>,
 ) -> EnvironmentSummary {
     let lives = state.lives(name).map(|(at, mark)| LiveSummary {
@@ -199,22 +200,32 @@ fn environment_summary(
     let rollouts = state.successes(name).filter(|(stage, _)| *stage == Stage::Rollout);
     let mut recoveries: Vec<TurnSummary> = rollouts.map(summary).collect();
     recoveries.sort();
-    let observed = steps.iter().filter_map(|step| step.observed).max();
-    let furthest = steps.iter().rev().find_map(|step| {
-        let status = step.status.known().filter(|status| *status != Status::Unknown)?;
-        Some((step.stage, status))
-    });
-    let reached =
-        furthest.zip(observed).map(|((stage, status), observed)| Reached { stage, status, observed });
+    let last_live = state.lives(name).map(|(at, _)| at).last();
     let parts = steps.iter().flat_map(|step| step.own_parts().map(|part| (step.stage, part)));
     EnvironmentSummary {
         environment: name.clone(),
         lives: lives.collect(),
         failures,
         recoveries,
-        reached,
+        reached: reached(steps, last_live),
         health: parts.filter_map(|(stage, part)| seen_health(stage, part)).max_by_key(worst_of_last),
     }
+}
+
+/// The stages here that count: all of a change that was not live yet, else those that began after it last went live.
+fn reached(steps: &[Step], last_live: Option<Timestamp>) -> Option<Reached> {
+    let of = |steps: &[&Step]| {
+        let observed = steps.iter().filter_map(|step| step.observed).max()?;
+        let last = steps.last()?;
+        Some(Reached { stage: last.stage, status: last.status.known()?, observed })
+    };
+    let known = |step: &&Step| step.status.known().is_some_and(|status| status != Status::Unknown);
+    let all: Vec<&Step> = steps.iter().filter(known).collect();
+    let anew: Vec<&Step> = all.iter().copied().filter(|step| step.begun() > last_live).collect();
+    of(&anew).or_else(|| {
+        let live = all.iter().copied().filter(|step| step.stage == Stage::Live).collect::<Vec<_>>();
+        of(&live)
+    })
 }
 
 /// What a part of an environment's stage says of how the environment is.

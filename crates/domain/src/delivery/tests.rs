@@ -1,6 +1,6 @@
 //! What facts amount to, and that their order and number leave no trace.
 
-mod facts;
+pub(crate) mod facts;
 mod matrix;
 mod model;
-mod properties;
+pub(crate) mod properties;

@@ -192,6 +192,11 @@ impl Step {
         Some(seconds_between(self.observed?, now))
     }
 
+    /// When it began, as far as that is known: when it ended, or was observed, at the latest.
+    pub(super) fn begun(&self) -> Option<Timestamp> {
+        self.started.or(self.finished).or(self.observed)
+    }
+
     /// The parts that have names; the whole stage where none has.
     pub(super) fn own_parts(&self) -> impl Iterator<Item = &Part> {
         let named = self.parts.iter().any(|part| part.job.is_some());

@@ -136,8 +136,9 @@ fn what_is_on_its_way_and_what_failed_on_it_are_marked() {
     let cell = row(&facts, &known(140), at(150)).remove(2);
     assert_eq!(cell.failed, Some(Mark { commit: sha(3), stage: Stage::Rollout, status: Status::Failed }));
     assert_eq!(cell.in_progress, Some(Mark { commit: sha(4), stage: Stage::Bump, status: Status::Waiting }));
-    // On its way back.
-    let facts = [&facts[..6], &[of(1, 160, fact(Stage::Sync, Status::Running))]].concat();
+    // On its way back, where it was before.
+    let facts =
+        [&facts[..6], &[live(1, "prod", 50), of(1, 160, fact(Stage::Sync, Status::Running))]].concat();
     let cell = row(&facts, &known(140), at(150)).remove(2);
     assert_eq!(cell.in_progress, Some(Mark { commit: sha(1), stage: Stage::Sync, status: Status::Running }));
 }
