@@ -20,7 +20,7 @@ mod state;
 mod summary;
 mod tag;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod timeline;
 mod why;
 

@@ -1,9 +1,7 @@
 //! The slim projections that the server sends to the browser and the command line prints; sized integers only.
 
-mod delivery;
+pub mod delivery;
 mod releases;
-
-pub use delivery::{ChangeTimeline, DeliveryMatrix, FactSource, MatrixRow};
 
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -2,8 +2,11 @@
 
 use proptest::prelude::*;
 
-use super::facts::{any_fact, order};
-use crate::delivery::{ChangeState, Fact, Timeline};
+use super::facts::{any_fact, at, environment, order, service};
+use crate::delivery::{
+    Answer, Cell, CellContext, ChangeState, ChangeSummary, Deployment, Dora, DoraRules, EnvironmentFacts,
+    Fact, Question, Timeline, cells, deployments, dora, why,
+};
 
 /// The states of all commits among some facts, by commit.
 pub(crate) fn states(facts: &[Fact]) -> Vec<ChangeState> {
@@ -31,6 +34,44 @@ fn told_twice() -> impl Strategy<Value = (Vec<Fact>, Vec<Fact>)> {
     })
 }
 
+/// Everything that is shown of some changes, whatever order they are looked at in.
+#[derive(Debug, PartialEq)]
+struct Shown {
+    cells: Vec<Cell>,
+    deployments: Vec<Deployment>,
+    dora: Dora,
+    answers: Vec<Answer>,
+}
+
+fn shown(states: &[ChangeState]) -> Shown {
+    let summaries: Vec<ChangeSummary> = states.iter().map(ChangeSummary::of).collect();
+    let (prod, order, now) = (environment("prod"), order(), at(9));
+    let context = CellContext { order: &order, branch: None, knowledge: &[], stale_after_seconds: 4, now };
+    let rules = DoraRules { days: 7, branch: None, failure_window_seconds: 2 };
+    let history = deployments(&summaries, &prod);
+    let mut answers: Vec<(String, Answer)> = states
+        .iter()
+        .map(|state| {
+            let answer = why(&Question {
+                state: Some(state),
+                environment: &prod,
+                order: &order,
+                history: &history,
+                facts: &EnvironmentFacts::default(),
+                now,
+            });
+            (state.commit().to_string(), answer)
+        })
+        .collect();
+    answers.sort_by(|left, right| left.0.cmp(&right.0));
+    Shown {
+        cells: cells(&service(), &summaries, &context),
+        dora: dora(&summaries, &prod, &rules, now),
+        deployments: history,
+        answers: answers.into_iter().map(|(_, answer)| answer).collect(),
+    }
+}
+
 fn config() -> ProptestConfig {
     ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() }
 }
@@ -48,6 +89,8 @@ proptest! {
         for (left, right) in left.iter().zip(&right) {
             prop_assert_eq!(Timeline::of(left, &order()), Timeline::of(right, &order()));
         }
+        let reversed: Vec<ChangeState> = right.into_iter().rev().collect();
+        prop_assert_eq!(shown(&left), shown(&reversed));
     }
 
     #[test]
