@@ -350,7 +350,7 @@ impl Durations {
         seconds.sort_unstable();
         let middle = seconds.len() / 2;
         let upper = *seconds.get(middle)?;
-        let lower = if seconds.len() % 2 == 0 { *seconds.get(middle - 1)? } else { upper };
+        let lower = if seconds.len().is_multiple_of(2) { *seconds.get(middle - 1)? } else { upper };
         let rank = (seconds.len() * 9).div_ceil(10);
         let p90 = seconds.get(rank - 1).copied().filter(|_| seconds.len() >= MIN_FOR_P90);
         Some(Durations { median_seconds: lower + (upper - lower) / 2, p90_seconds: p90, samples })

@@ -1,7 +1,8 @@
 //! The sentence and the countdown of every reason, at 10:20 on commit 1 on its way to prod.
 
 mod before;
-mod here;
+mod cluster;
+mod git;
 
 use crate::delivery::tests::facts::{at, commit, environment, fact, order, sha, span};
 use crate::delivery::tests::properties::states;
