@@ -22,14 +22,26 @@ pub struct MatrixView {
     pub environments: Vec<String>,
     /// By name.
     pub rows: Vec<MatrixRow>,
-    /// Grows whenever the matrix changes.
-    pub revision: i64,
+    pub sources: Vec<SourceView>,
+}
+
+/// Who tells of changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceView {
+    /// In words.
+    pub source: String,
+    /// When it last told something; `None` where it has not since the server began.
+    pub last_told: Option<Timestamp>,
+    /// Why the last that it told could not be taken in, or why it could not be read.
+    pub problem: Option<String>,
 }
 
 /// One service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MatrixRow {
     pub service: String,
+    /// Where it is built from, as `owner/name` on GitHub.
+    pub repository: Option<String>,
     /// One for each environment.
     pub cells: Vec<CellView>,
 }
@@ -172,8 +184,12 @@ pub struct ReasonView {
 
 impl MatrixRow {
     /// The row of the cells of one service.
-    pub fn of(service: &str, cells: &[Cell]) -> MatrixRow {
-        MatrixRow { service: service.into(), cells: cells.iter().map(CellView::of).collect() }
+    pub fn of(service: &str, repository: Option<&str>, cells: &[Cell]) -> MatrixRow {
+        MatrixRow {
+            service: service.into(),
+            repository: repository.map(Into::into),
+            cells: cells.iter().map(CellView::of).collect(),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::facts::{any_fact, at, environment, order, service};
 use crate::delivery::{
     Answer, Cell, CellContext, ChangeState, ChangeSummary, Deployment, Dora, DoraRules, EnvironmentFacts,
-    Fact, Question, Timeline, cells, deployments, dora, why,
+    Fact, Question, Standing, Timeline, deployments, dora, why,
 };
 
 /// The states of all commits among some facts, by commit.
@@ -46,7 +46,7 @@ struct Shown {
 fn shown(states: &[ChangeState]) -> Shown {
     let summaries: Vec<ChangeSummary> = states.iter().map(ChangeSummary::of).collect();
     let (prod, order, now) = (environment("prod"), order(), at(9));
-    let context = CellContext { order: &order, branch: None, knowledge: &[], stale_after_seconds: 4, now };
+    let context = CellContext { order: &order, knowledge: &[], stale_after_seconds: 4, now };
     let rules = DoraRules { days: 7, branch: None, failure_window_seconds: 2 };
     let history = deployments(&summaries, &prod);
     let mut answers: Vec<(String, Answer)> = states
@@ -65,7 +65,7 @@ fn shown(states: &[ChangeState]) -> Shown {
         .collect();
     answers.sort_by(|left, right| left.0.cmp(&right.0));
     Shown {
-        cells: cells(&service(), &summaries, &context),
+        cells: Standing::of(&service(), &summaries).cells(&context),
         dora: dora(&summaries, &prod, &rules, now),
         deployments: history,
         answers: answers.into_iter().map(|(_, answer)| answer).collect(),

@@ -5,7 +5,7 @@ use crate::delivery::tests::facts::{at, commit, environment, fact, job, live, or
 use crate::delivery::tests::properties::states;
 use crate::delivery::{
     BumpDetail, CellContext, ChangeSummary, Detail, DoraRules, EnvironmentFacts, Fact, ImageDetail, Question,
-    RolloutDetail, ScanCounts, WaitingPod, cells, dora, why,
+    RolloutDetail, ScanCounts, Standing, WaitingPod, dora, why,
 };
 
 fn facts() -> Vec<Fact> {
@@ -58,9 +58,8 @@ fn a_timeline_is_told_in_words() {
 #[test]
 fn a_row_says_what_is_not_known() {
     let summaries: Vec<ChangeSummary> = states(&facts()).iter().map(ChangeSummary::of).collect();
-    let context =
-        CellContext { order: &order(), branch: None, knowledge: &[], stale_after_seconds: 60, now: at(300) };
-    let row = MatrixRow::of("users", &cells(&service(), &summaries, &context));
+    let context = CellContext { order: &order(), knowledge: &[], stale_after_seconds: 60, now: at(300) };
+    let row = MatrixRow::of("users", None, &Standing::of(&service(), &summaries).cells(&context));
     let dev = &row.cells[0];
     assert_eq!((dev.version.as_deref(), dev.since), (Some("1.0.1"), Some(at(200))));
     assert_eq!(
