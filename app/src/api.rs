@@ -5,7 +5,9 @@ pub mod error;
 pub mod services;
 
 use domain::audit::AuditEntry;
+use domain::delivery::{ChangeSummary, Fact};
 use domain::query::Vocabulary;
+use domain::wire::delivery::{DoraView, MatrixView, Report, Reported, TimelineView};
 // A server function's arguments become a type of its name, so that an answer of the same name is spelled with its module.
 use domain::wire::{self, ListPage, PlanReport, SelectionPreview, SourceRow, UseReport};
 pub use error::ApiError;
@@ -207,4 +209,45 @@ pub async fn list_releases() -> Result<wire::Releases, ApiError> {
 #[server(endpoint = "release/rollback", input = Json, output = TreeJson)]
 pub async fn roll_back(release: String, seen: String, reason: String) -> Result<wire::RolledBack, ApiError> {
     Services::authorized(Permission::Release)?.roll_back(&release, &seen, &reason).await
+}
+
+/// Every service in every environment: what runs, how well, and how far behind.
+#[server(endpoint = "delivery/matrix", input = GetUrl, output = TreeJson)]
+pub async fn delivery_matrix() -> Result<MatrixView, ApiError> {
+    Services::authorized(Permission::View)?.delivery_matrix().await
+}
+
+/// The way of one change, and why it is not in each of the environments yet. The commit may be named by its first digits.
+#[server(endpoint = "delivery/timeline", input = GetUrl, output = TreeJson)]
+pub async fn delivery_timeline(service: String, commit: String) -> Result<TimelineView, ApiError> {
+    Services::authorized(Permission::View)?.delivery_timeline(&service, &commit).await
+}
+
+/// The latest changes, of one service or of all where it is empty; those that `q` means, where that is not: a commit, `#` and the
+/// number of a pull request, a tag, a digest, a part of a name or title.
+#[server(endpoint = "delivery/changes", input = GetUrl, output = TreeJson)]
+pub async fn delivery_changes(
+    service: String,
+    q: String,
+    limit: u32,
+) -> Result<Vec<ChangeSummary>, ApiError> {
+    Services::authorized(Permission::View)?.delivery_changes(&service, &q, limit).await
+}
+
+/// All that was told of one change, in the order in which it was.
+#[server(endpoint = "delivery/facts", input = GetUrl, output = TreeJson)]
+pub async fn delivery_facts(service: String, commit: String) -> Result<Vec<Fact>, ApiError> {
+    Services::authorized(Permission::View)?.delivery_facts(&service, &commit).await
+}
+
+/// The DORA metrics of a service in each environment, over the last 7, 30 or 90 days.
+#[server(endpoint = "delivery/dora", input = GetUrl, output = TreeJson)]
+pub async fn delivery_dora(service: String, days: u32) -> Result<Vec<DoraView>, ApiError> {
+    Services::authorized(Permission::View)?.delivery_dora(&service, days).await
+}
+
+/// Takes in what a pipeline tells of its stages: all of it, or nothing. The same report again changes nothing.
+#[server(endpoint = "delivery/report", input = Json, output = TreeJson)]
+pub async fn delivery_report(reports: Vec<Report>) -> Result<Reported, ApiError> {
+    Services::authorized(Permission::Report)?.delivery_report(reports).await
 }

@@ -41,6 +41,8 @@ pub(crate) struct Live {
     pub(crate) fleet_slow: RwSignal<u32>,
     /// Counts the moves of changes of metadata options.
     pub(crate) changes: RwSignal<u32>,
+    /// Counts what is told of changes on their way.
+    pub(crate) delivery: RwSignal<u32>,
     pub(crate) now: RwSignal<Timestamp>,
     /// The last request found no server.
     pub(crate) offline: RwSignal<bool>,
@@ -61,6 +63,7 @@ impl Live {
             fleet: RwSignal::new(0),
             fleet_slow: RwSignal::new(0),
             changes: RwSignal::new(0),
+            delivery: RwSignal::new(0),
             now: RwSignal::new(browser::now()),
             offline: RwSignal::new(false),
             incompatible: RwSignal::new(false),
@@ -100,7 +103,7 @@ impl Live {
 
     /// Has every page fetch again, because events may have been missed.
     fn all_moved(self) {
-        for signal in [self.fleet, self.fleet_slow, self.changes] {
+        for signal in [self.fleet, self.fleet_slow, self.changes, self.delivery] {
             signal.update(|count| *count += 1);
         }
     }
@@ -111,6 +114,7 @@ fn open(live: Live, reopen: Duration) {
     let Ok(source) = web_sys::EventSource::new(paths::EVENTS) else { return };
     let fleet = Throttle::new(live.fleet, CALM);
     let fleet_slow = Throttle::new(live.fleet_slow, SLOW);
+    let delivery = Throttle::new(live.delivery, CALM);
 
     browser::listen(&source, "open", move |_| {
         let missed = live.state.get_untracked() == LiveState::Reconnecting;
@@ -130,6 +134,7 @@ fn open(live: Live, reopen: Duration) {
                 fleet.bump();
                 fleet_slow.bump();
             }
+            Moved::Delivery { .. } => delivery.bump(),
             Moved::Change { .. } => {
                 live.changes.update(|count| *count += 1);
                 fleet.bump();

@@ -1,6 +1,7 @@
 //! The configuration: flags over `TOLLGATE_*` variables over `tollgate.toml`, with each mistake told by its place and key.
 
 mod auth;
+mod delivery;
 mod file;
 mod keys;
 mod layers;
@@ -9,6 +10,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ::delivery::DeliveryConfig;
 use fleet::config::{
     Account, AccountSelection, ChangesAllowed, DEFAULT_RETENTION, FleetConfig, Organization,
 };
@@ -44,6 +46,7 @@ pub(crate) struct Config {
     pub(crate) policy: PolicyConfig,
     pub(crate) webhooks: Vec<Webhook>,
     pub(crate) publish: PublishConfig,
+    pub(crate) delivery: DeliveryConfig,
 }
 
 /// Where the page is published.
@@ -139,6 +142,7 @@ impl Config {
                 },
                 rules: header_rules(&layers)?,
             },
+            delivery: delivery::delivery_config(&layers)?,
             webhooks,
         };
         Ok(config)

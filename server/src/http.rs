@@ -2,6 +2,7 @@
 
 pub(crate) mod api;
 pub(crate) mod build;
+mod delivery;
 mod events;
 mod export;
 mod health;
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use app::api::services::Services;
 use axum::extract::{DefaultBodyLimit, FromRef};
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 use axum::{Router, middleware};
 use http::StatusCode;
 pub(crate) use metrics::start as start_metrics;
@@ -75,6 +76,11 @@ pub(crate) fn router(parts: Parts) -> Router {
         .route("/api/{*endpoint}", any(api::server_function))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, REQUEST_TIMEOUT));
+    // Used by GitHub.
+    let webhooks = Router::new()
+        .route(delivery::GITHUB_PATH, post(delivery::github))
+        .layer(DefaultBodyLimit::max(delivery::MAX_WEBHOOK))
+        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, REQUEST_TIMEOUT));
     let events = Router::new().route(EVENTS_PATH, get(events::stream));
 
     // Used by orchestrators and monitoring.
@@ -88,6 +94,7 @@ pub(crate) fn router(parts: Parts) -> Router {
     // Only these ask who calls: operations answer orchestrators, and the static bundle is everybody's.
     let personal = api
         .merge(events)
+        .merge(webhooks)
         .merge(sign_in)
         .layer(middleware::from_fn_with_state(shared.services.clone(), permissions::require))
         .layer(middleware::from_fn_with_state(parts.gate, auth::authenticate))

@@ -2,6 +2,7 @@
 
 mod access;
 mod audit;
+pub mod delivery;
 mod devices;
 mod list;
 mod releases;
@@ -38,6 +39,7 @@ const VANISHED: &str = "The instance is no longer listed by EC2.";
 #[derive(Clone)]
 pub struct Services {
     pub fleet: Arc<Fleet>,
+    pub delivery: ::delivery::Delivery,
     pub lists: Arc<ListCache>,
     pub views: Arc<ViewCache>,
     pub publishing: Arc<Publishing>,

@@ -5,6 +5,7 @@ mod config;
 mod error;
 pub mod github;
 mod intake;
+pub mod report;
 mod sources;
 
 use std::fmt::Display;
@@ -14,6 +15,7 @@ use domain::delivery::Source;
 use jiff::Timestamp;
 use store::Store;
 
+pub use answers::MOST_CHANGES;
 pub use config::{DeliveryConfig, GithubConfig, Secret, Service};
 pub use error::DeliveryError;
 use intake::Intake;

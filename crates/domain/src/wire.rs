@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::Permission;
 use crate::change::{Change, ChangeStatus, Plan};
+use crate::delivery::ServiceName;
 use crate::evidence::{DayCount, Evidence};
 use crate::instance::{HttpTokens, Instance, InstanceKey, InstanceState, Toggle};
 use crate::policy::{PolicyOutcome, Severity};
@@ -299,6 +300,8 @@ pub struct DeviceRow {
 pub enum Moved {
     /// The view that lists are answered from was replaced.
     Fleet { revision: i64 },
+    /// Something new was told of changes of these services; of any of them where none is named.
+    Delivery { services: Vec<ServiceName> },
     /// A change reached another status.
     Change { id: i64, key: InstanceKey, status: ChangeStatus },
 }

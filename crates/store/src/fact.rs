@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::delivery::{ChangeState, ChangeSummary, CommitSha, Fact, ServiceName, Standing};
+use domain::delivery::{ChangeState, ChangeSummary, CommitSha, Fact, Search, ServiceName, Standing};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
@@ -142,6 +142,51 @@ impl Store {
         rows.iter().map(|row| json(row, "summary")).collect()
     }
 
+    /// The changes that a search means, newest first.
+    pub async fn search_changes(
+        &self,
+        search: &Search,
+        limit: u32,
+    ) -> Result<Vec<ChangeSummary>, StoreError> {
+        let text_of = "LOWER(summary) LIKE $1 ESCAPE '\\'";
+        let (condition, value) = match search {
+            Search::PullRequest(number) => ("pull_request = CAST($1 AS BIGINT)", number.to_string()),
+            Search::Digest(prefix) => ("digest LIKE $1 ESCAPE '\\'", pattern("", prefix)),
+            // No digit comes after `f`.
+            Search::Commit(digits) => ("commit_sha >= $1 AND commit_sha < $1 || 'g'", digits.clone()),
+            Search::Text(text) => (text_of, pattern("%", text)),
+        };
+        let found = self.summaries_that(condition, &value, search, limit).await?;
+        match search {
+            // What may be the digits of a commit may be a word or a tag as well.
+            Search::Commit(text) if found.is_empty() => {
+                self.summaries_that(text_of, &pattern("%", text), search, limit).await
+            }
+            _ => Ok(found),
+        }
+    }
+
+    async fn summaries_that(
+        &self,
+        condition: &str,
+        value: &str,
+        search: &Search,
+        limit: u32,
+    ) -> Result<Vec<ChangeSummary>, StoreError> {
+        let sql = format!(
+            "SELECT summary FROM delivery_changes WHERE {condition} ORDER BY committed_at DESC, commit_sha LIMIT $2"
+        );
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .bind(clean(value))
+            // A row may hold the text where it is not looked for.
+            .bind(i64::from(limit) * 4)
+            .fetch_all(self.reader())
+            .await?;
+        let found: Vec<ChangeSummary> =
+            rows.iter().map(|row| json(row, "summary")).collect::<Result<_, _>>()?;
+        Ok(found.into_iter().filter(|change| search.matches(change)).take(limit as usize).collect())
+    }
+
     /// The commits of a service that begin with these digits; of very many, some.
     pub async fn commits_that_begin(
         &self,
@@ -169,6 +214,19 @@ async fn complete_commit(tx: &mut AnyConnection, fact: &mut Fact) -> Result<(), 
         fact.commit = full.clone();
     }
     Ok(())
+}
+
+/// What `LIKE` finds a text by, with what stands before it; what follows does not matter.
+fn pattern(before: &str, text: &str) -> String {
+    let mut pattern = String::from(before);
+    for character in text.chars() {
+        if matches!(character, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    pattern.push('%');
+    pattern
 }
 
 /// The commits of a service that begin with these digits: a hundred of them, more than which nobody means one of.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use app::api::services::{Caller, Installation, Publishing, Services};
 use clap::Args;
+use delivery::Delivery;
 use fleet::config::ChangesAllowed;
 use publish::Publisher;
 use tokio_util::sync::CancellationToken;
@@ -86,6 +87,7 @@ impl Serve {
         };
         let services = Services {
             fleet: fleet.clone(),
+            delivery: Delivery::new(fleet.store().clone(), config.delivery.clone()),
             lists: Arc::default(),
             views: Arc::default(),
             publishing: Arc::new(publishing(&config).await),

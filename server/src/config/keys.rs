@@ -137,6 +137,27 @@ pub(crate) const KEYS: &[Key] = &[
         "how long the audit log is kept; for good where empty",
     ),
     key(
+        "delivery.environments",
+        "TOLLGATE_DELIVERY_ENVIRONMENTS",
+        None,
+        "",
+        "environments, in the order that changes pass through them",
+    ),
+    key(
+        "delivery.stale_after",
+        "TOLLGATE_DELIVERY_STALE_AFTER",
+        None,
+        "15m",
+        "age at which what was seen of an environment no longer counts",
+    ),
+    key(
+        "delivery.github_webhook_secret",
+        "TOLLGATE_DELIVERY_GITHUB_WEBHOOK_SECRET",
+        None,
+        "",
+        "what GitHub signs its webhooks with",
+    ),
+    key(
         "publish.bucket",
         "TOLLGATE_PUBLISH_BUCKET",
         Some("bucket"),

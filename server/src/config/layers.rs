@@ -14,8 +14,8 @@ use jiff::SignedDuration;
 /// The file that is read where none is named.
 const DEFAULT_FILE: &str = "tollgate.toml";
 /// Tables that hold more than single values, and are read as a whole.
-const TABLES: [&str; 7] =
-    ["accounts", "grants", "headers", "issuers", "organization", "webhooks", "workflows"];
+const TABLES: [&str; 8] =
+    ["accounts", "grants", "headers", "issuers", "organization", "services", "webhooks", "workflows"];
 /// Variables of commands that work at a server.
 const COMMAND_VARIABLES: [&str; 2] = ["TOLLGATE_SERVER", "TOLLGATE_TOKEN"];
 /// Variables of this prefix are for tests and tools and are not configuration.

@@ -39,21 +39,18 @@ pub(super) async fn stream(
         None => Vec::new(),
         Some(seq) => services.fleet.notices_after(seq).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "missed events cannot be read; the page is told to look again");
-            vec![everything(&services)]
+            everything(&services).into()
         }),
     };
     let told = missed.last().and_then(|notice| notice.seq).unwrap_or_default();
     let (seeing, ended) = (services.clone(), services.session_ended());
-    let live = live.filter_map(move |notice| {
-        let services = services.clone();
-        async move {
-            match notice {
-                Ok(notice) if notice.seq.is_some_and(|seq| seq <= told) => None,
-                Ok(notice) => Some(notice),
-                // The page fell behind: it looks at everything again.
-                Err(_) => Some(everything(&services)),
-            }
-        }
+    let live = live.flat_map(move |notice| {
+        futures::stream::iter(match notice {
+            Ok(notice) if notice.seq.is_some_and(|seq| seq <= told) => Vec::new(),
+            Ok(notice) => vec![notice],
+            // The page fell behind: it looks at everything again.
+            Err(_) => everything(&services).into(),
+        })
     });
     let events = futures::stream::iter(missed)
         .chain(live)
@@ -78,11 +75,15 @@ fn concerns(services: &Services, moved: &Moved) -> bool {
     match moved {
         Moved::Fleet { .. } => true,
         Moved::Change { key, .. } => services.sees(&key.source),
+        Moved::Delivery { services: names } => {
+            names.is_empty() || names.iter().any(|name| services.sees_service(name))
+        }
     }
 }
 
-fn everything(services: &Services) -> Notice {
-    Notice { seq: None, moved: Moved::Fleet { revision: services.fleet.view().revision } }
+fn everything(services: &Services) -> [Notice; 2] {
+    let fleet = Moved::Fleet { revision: services.fleet.view().revision };
+    [fleet, Moved::Delivery { services: Vec::new() }].map(|moved| Notice { seq: None, moved })
 }
 
 fn event(notice: &Notice) -> Event {

@@ -69,6 +69,13 @@ pub(super) static TABLE: LazyLock<BTreeMap<&'static str, Row>> = LazyLock::new(|
     table.function::<api::ListAudit>(VIEW);
     table.function::<api::ListReleases>(VIEW);
     table.function::<api::RollBack>(RELEASE);
+    table.function::<api::DeliveryMatrix>(VIEW);
+    table.function::<api::DeliveryTimeline>(VIEW);
+    table.function::<api::DeliveryChanges>(VIEW);
+    table.function::<api::DeliveryFacts>(VIEW);
+    table.function::<api::DeliveryDora>(VIEW);
+    table.function::<api::DeliveryReport>(Needs::Permission(Permission::Report));
+    table.route(Method::POST, super::delivery::GITHUB_PATH, Needs::Nothing);
     table.route(Method::GET, super::EVENTS_PATH, VIEW);
     table.route(Method::GET, "/api/export/fleet.csv", VIEW);
     table.route(Method::GET, "/api/export/fleet.json", VIEW);
@@ -171,7 +178,10 @@ mod tests {
                 assert_eq!(row.method, Method::POST, "{path}");
             }
             if row.needs == Needs::Nothing {
-                assert!(path.starts_with("/api/auth/") || *path == "/api/session/issuers", "{path}");
+                let signs_in = path.starts_with("/api/auth/") || *path == "/api/session/issuers";
+                // Let in by its signature.
+                let signed = *path == super::super::delivery::GITHUB_PATH;
+                assert!(signs_in || signed, "{path}");
             }
         }
     }

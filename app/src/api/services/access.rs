@@ -75,11 +75,11 @@ impl Caller {
         std::iter::once(&self.access).chain(&self.limit)
     }
 
-    fn check(&self, permission: Permission, resource: &Resource<'_>) -> Result<(), Denied> {
+    pub(super) fn check(&self, permission: Permission, resource: &Resource<'_>) -> Result<(), Denied> {
         self.each().try_for_each(|access| access.check(permission, resource))
     }
 
-    fn allows(&self, permission: Permission, resource: &Resource<'_>) -> bool {
+    pub(super) fn allows(&self, permission: Permission, resource: &Resource<'_>) -> bool {
         self.each().all(|access| access.allows(permission, resource))
     }
 

@@ -8,8 +8,8 @@ mod words;
 use serde::{Deserialize, Serialize};
 
 use crate::delivery::{
-    Answer, Cell, CellHealth, CriticalPath, DeadlineKind, Health, Hold, HoldKind, Mark, NextMove, Part,
-    Stage, Status, Step, StepStatus, Timeline,
+    Answer, Cell, CellHealth, CommitSha, CriticalPath, DeadlineKind, Detail, EnvironmentName, Health, Hold,
+    HoldKind, Mark, NextMove, Part, ServiceName, Stage, Status, Step, StepStatus, Timeline,
 };
 use crate::time::Timestamp;
 
@@ -42,8 +42,8 @@ pub struct MatrixRow {
     pub service: String,
     /// Where it is built from, as `owner/name` on GitHub.
     pub repository: Option<String>,
-    /// One for each environment.
-    pub cells: Vec<CellView>,
+    /// One for each environment; `None` for one that the caller does not see this service in.
+    pub cells: Vec<Option<CellView>>,
 }
 
 /// One service in one environment.
@@ -95,6 +95,38 @@ pub struct HoldView {
     pub since: Timestamp,
     pub until: Option<Timestamp>,
     pub pull_request: Option<u32>,
+}
+
+/// What a pipeline tells of one stage: a fact without what the server adds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Report {
+    pub service: ServiceName,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<EnvironmentName>,
+    pub commit: CommitSha,
+    pub stage: Stage,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<String>,
+    /// Counts from 1; the first where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    pub status: Status,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<Detail>,
+}
+
+/// What came of a report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reported {
+    /// How many were not known before: the same report again changes nothing.
+    pub new: u32,
 }
 
 /// The timeline of one change.
@@ -184,11 +216,15 @@ pub struct ReasonView {
 
 impl MatrixRow {
     /// The row of the cells of one service.
-    pub fn of(service: &str, repository: Option<&str>, cells: &[Cell]) -> MatrixRow {
+    pub fn of<'a>(
+        service: &str,
+        repository: Option<&str>,
+        cells: impl IntoIterator<Item = Option<&'a Cell>>,
+    ) -> MatrixRow {
         MatrixRow {
             service: service.into(),
             repository: repository.map(Into::into),
-            cells: cells.iter().map(CellView::of).collect(),
+            cells: cells.into_iter().map(|cell| cell.map(CellView::of)).collect(),
         }
     }
 }

@@ -7,7 +7,7 @@ use domain::instance::SourceKey;
 use domain::wire::Moved;
 use jiff::Timestamp;
 use serde::Deserialize;
-use store::{CHANGE_EVENT, ChangeEvent, StoredEvent};
+use store::{CHANGE_EVENT, ChangeEvent, DELIVERY_EVENT, DeliveryEvent, StoredEvent};
 use tokio_util::sync::CancellationToken;
 
 use super::intake::read_began;
@@ -113,6 +113,14 @@ impl Fleet {
                     )
                     .ok()?;
                 Some(Moved::Change { id, key, status })
+            }
+            DELIVERY_EVENT => {
+                let DeliveryEvent { services } = serde_json::from_str(&event.payload)
+                    .inspect_err(
+                        |error| tracing::warn!(event.seq, %error, "an event cannot be read; left out"),
+                    )
+                    .ok()?;
+                Some(Moved::Delivery { services: services.into_iter().collect() })
             }
             _ => None,
         }

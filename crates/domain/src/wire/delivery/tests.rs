@@ -59,15 +59,20 @@ fn a_timeline_is_told_in_words() {
 fn a_row_says_what_is_not_known() {
     let summaries: Vec<ChangeSummary> = states(&facts()).iter().map(ChangeSummary::of).collect();
     let context = CellContext { order: &order(), knowledge: &[], stale_after_seconds: 60, now: at(300) };
-    let row = MatrixRow::of("users", None, &Standing::of(&service(), &summaries).cells(&context));
-    let dev = &row.cells[0];
+    let row =
+        MatrixRow::of("users", None, Standing::of(&service(), &summaries).cells(&context).iter().map(Some));
+    let dev = row.cells[0].as_ref().unwrap();
     assert_eq!((dev.version.as_deref(), dev.since), (Some("1.0.1"), Some(at(200))));
     assert_eq!(
         (dev.health, dev.last_health, dev.as_of),
         (HealthView::Unknown, Some(HealthView::Healthy), Some(at(200)))
     );
-    assert_eq!((row.cells[1].commit.as_deref(), row.cells[1].health), (None, HealthView::Unknown));
-    let on_its_way = row.cells[2].in_progress.as_ref().map(|mark| (mark.stage, mark.status));
+    assert_eq!(
+        (row.cells[1].as_ref().unwrap().commit.as_deref(), row.cells[1].as_ref().unwrap().health),
+        (None, HealthView::Unknown)
+    );
+    let on_its_way =
+        row.cells[2].as_ref().unwrap().in_progress.as_ref().map(|mark| (mark.stage, mark.status));
     assert_eq!(on_its_way, Some((Stage::Rollout, Status::Running)));
     let text = serde_json::to_string(&row).unwrap();
     assert_eq!(serde_json::from_str::<MatrixRow>(&text).unwrap(), row);
