@@ -2,12 +2,14 @@
 
 mod audit;
 mod backend;
+mod delivery;
 mod fleet;
 mod healthcheck;
 mod local;
 mod login;
 mod place;
 mod publish;
+mod report;
 mod serve;
 mod whoami;
 
@@ -37,6 +39,11 @@ pub(crate) enum Command {
     Fleet(fleet::FleetCommand),
     /// Show the audit log
     Audit(audit::Audit),
+    /// Show where changes are, and why one is not there yet
+    #[command(subcommand)]
+    Delivery(delivery::DeliveryCommand),
+    /// Tell of a stage that a pipeline has come to
+    Report(report::ReportCommand),
     /// Put the page on a CDN, look at what is there, and go back
     #[command(subcommand)]
     Publish(publish::PublishCommand),
@@ -57,6 +64,8 @@ impl Command {
             Command::Serve(_) => true,
             Command::Fleet(_)
             | Command::Audit(_)
+            | Command::Delivery(_)
+            | Command::Report(_)
             | Command::Publish(_)
             | Command::Whoami(_)
             | Command::Login(_)
@@ -74,6 +83,8 @@ impl Command {
             Command::Healthcheck(healthcheck) => healthcheck.run(Config::read(flags)?).await,
             Command::Fleet(fleet) => fleet.run(place.place(flags).await?).await,
             Command::Audit(audit) => audit.run(place.place(flags).await?).await,
+            Command::Delivery(delivery) => delivery.run(place.place(flags).await?).await,
+            Command::Report(report) => report.run(place.place(flags).await?).await,
             Command::Publish(publish) => {
                 publish.add_flags(&mut flags);
                 publish.run(Config::read(flags)?).await
@@ -116,6 +127,22 @@ impl From<::fleet::error::FleetError> for CommandError {
             FleetError::Refused(_) | FleetError::Conflict(_) => CommandError::refused(error.to_string()),
             FleetError::Invalid(_) => CommandError::usage(error.to_string()),
             FleetError::Store(_) | FleetError::NotFound(_) | FleetError::Snapshot(_) => {
+                CommandError::failed(error.to_string())
+            }
+        }
+    }
+}
+
+impl From<::delivery::DeliveryError> for CommandError {
+    fn from(error: ::delivery::DeliveryError) -> CommandError {
+        use ::delivery::DeliveryError;
+        match &error {
+            DeliveryError::Fact(_)
+            | DeliveryError::Name(_)
+            | DeliveryError::UnknownService(_)
+            | DeliveryError::UnknownEnvironment(_)
+            | DeliveryError::Invalid(_) => CommandError::usage(error.to_string()),
+            DeliveryError::Store(_) | DeliveryError::NotKept(_) | DeliveryError::NotFound(_) => {
                 CommandError::failed(error.to_string())
             }
         }

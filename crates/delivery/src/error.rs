@@ -1,6 +1,6 @@
 //! What goes wrong between facts and answers: what happened, to what, and what to do next.
 
-use domain::delivery::{EnvironmentName, FactError, ServiceName};
+use domain::delivery::{EnvironmentName, FactError, InvalidName, ServiceName};
 
 /// An error of the delivery layer.
 #[derive(Debug, thiserror::Error)]

@@ -7,6 +7,7 @@ pub mod github;
 mod intake;
 pub mod report;
 mod sources;
+mod views;
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ pub use config::{DeliveryConfig, GithubConfig, Secret, Service};
 pub use error::DeliveryError;
 use intake::Intake;
 use sources::Sources;
+pub use views::{Everything, Sight};
 
 /// The delivery console of one installation. Clones share everything.
 #[derive(Clone, Debug)]

@@ -1,41 +1,27 @@
 //! Deliveries for one caller: what no grant lets them see is not in any answer.
 
-use ::delivery::{DeliveryError, MOST_CHANGES, report};
+use ::delivery::{DeliveryError, Sight, report};
 use domain::access::{Permission, Resource};
-use domain::delivery::{ChangeSummary, CommitSha, EnvironmentName, Fact, InvalidName, Search, ServiceName};
-use domain::wire::delivery::{DoraView, MatrixRow, MatrixView, ReasonView, Report, Reported, TimelineView};
+use domain::delivery::{ChangeSummary, EnvironmentName, Fact, ServiceName};
+use domain::wire::delivery::{DoraView, MatrixView, Report, Reported, TimelineView};
 use jiff::Timestamp;
 
 use super::{Services, internal};
 use crate::api::ApiError;
 
-/// The windows that metrics are measured over, in days.
-const WINDOWS: [u32; 3] = [7, 30, 90];
 /// How many stages are reported at once.
 const MOST_REPORTS: usize = 500;
 
+impl Sight for Services {
+    fn sees(&self, service: &ServiceName, environment: &EnvironmentName) -> bool {
+        let resource = Resource::Delivery { environment: environment.as_str(), service: service.as_str() };
+        self.caller().is_ok_and(|caller| caller.allows(Permission::View, &resource))
+    }
+}
+
 impl Services {
     pub(in crate::api) async fn delivery_matrix(&self) -> Result<MatrixView, ApiError> {
-        let rows = self.delivery.matrix(Timestamp::now()).await.map_err(error)?;
-        let names = self.delivery.config().environments.names();
-        // An environment of which nothing may be seen is not shown at all; of one that is seen of other services, the cell is.
-        let seen = |environment: &EnvironmentName| {
-            rows.iter().any(|(service, _)| self.sees_delivery(&service.name, environment))
-        };
-        let environments: Vec<&EnvironmentName> = names.iter().filter(|name| seen(name)).collect();
-        let rows =
-            rows.iter().filter(|(service, _)| self.sees_service(&service.name)).map(|(service, cells)| {
-                let cells = cells
-                    .iter()
-                    .filter(|cell| environments.contains(&&cell.environment))
-                    .map(|cell| self.sees_delivery(&service.name, &cell.environment).then_some(cell));
-                MatrixRow::of(service.name.as_str(), service.repository.as_deref(), cells)
-            });
-        Ok(MatrixView {
-            rows: rows.collect(),
-            environments: environments.into_iter().map(ToString::to_string).collect(),
-            sources: self.delivery.sources(),
-        })
+        self.delivery.matrix_view(self, Timestamp::now()).await.map_err(error)
     }
 
     pub(in crate::api) async fn delivery_timeline(
@@ -43,62 +29,24 @@ impl Services {
         service: &str,
         commit: &str,
     ) -> Result<TimelineView, ApiError> {
-        let (service, commit) = (self.visible_service(service)?, parsed(CommitSha::parse(commit))?);
-        let timeline = self.delivery.timeline(&service, &commit).await.map_err(error)?;
-        let reasons = self.delivery.reasons(&service, &commit, Timestamp::now()).await.map_err(error)?;
-        let mut view = TimelineView::of(&timeline);
-        view.environments.retain(|one| {
-            EnvironmentName::parse(&one.environment).is_ok_and(|name| self.sees_delivery(&service, &name))
-        });
-        for one in &mut view.environments {
-            let reason = reasons.iter().find(|(name, _)| name.as_str() == one.environment);
-            one.reason = reason.map(|(_, answer)| ReasonView::of(answer));
-        }
-        let seen: Vec<&str> = view.environments.iter().map(|one| one.environment.as_str()).collect();
-        view.path.retain(|hop| hop.environment.as_deref().is_none_or(|name| seen.contains(&name)));
-        Ok(view)
+        self.delivery.timeline_view(self, service, commit, Timestamp::now()).await.map_err(error)
     }
 
-    /// The latest changes, of one service or of all, or those that `q` means.
     pub(in crate::api) async fn delivery_changes(
         &self,
         service: &str,
         q: &str,
         limit: u32,
     ) -> Result<Vec<ChangeSummary>, ApiError> {
-        let limit = limit.clamp(1, MOST_CHANGES);
-        let service = match service {
-            "" => None,
-            service => Some(self.visible_service(service)?),
-        };
-        let found = match Search::parse(q) {
-            None => self.delivery.changes(service.as_ref(), limit).await,
-            Some(search) => self.delivery.search(&search, limit).await,
-        };
-        let mut changes = found.map_err(error)?;
-        changes.retain(|change| {
-            self.sees_service(&change.service) && service.as_ref().is_none_or(|only| *only == change.service)
-        });
-        for change in &mut changes {
-            let service = &change.service;
-            change.environments.retain(|one| self.sees_delivery(service, &one.environment));
-        }
-        Ok(changes)
+        self.delivery.changes_view(self, service, q, limit).await.map_err(error)
     }
 
-    /// The facts of a change: what all that is shown of it was made from.
     pub(in crate::api) async fn delivery_facts(
         &self,
         service: &str,
         commit: &str,
     ) -> Result<Vec<Fact>, ApiError> {
-        let (service, commit) = (self.visible_service(service)?, parsed(CommitSha::parse(commit))?);
-        let mut facts = self.delivery.facts(&service, &commit).await.map_err(error)?;
-        facts.retain(|fact| match &fact.environment {
-            Some(environment) => self.sees_delivery(&service, environment),
-            None => true,
-        });
-        Ok(facts)
+        self.delivery.facts_view(self, service, commit).await.map_err(error)
     }
 
     pub(in crate::api) async fn delivery_dora(
@@ -106,15 +54,7 @@ impl Services {
         service: &str,
         days: u32,
     ) -> Result<Vec<DoraView>, ApiError> {
-        let service = self.visible_service(service)?;
-        if !WINDOWS.contains(&days) {
-            return Err(ApiError::BadRequest {
-                message: "Metrics are measured over 7, 30 or 90 days.".into(),
-            });
-        }
-        let measured = self.delivery.dora(&service, days, Timestamp::now()).await.map_err(error)?;
-        let seen = measured.iter().filter(|dora| self.sees_delivery(&service, &dora.environment));
-        Ok(seen.map(DoraView::of).collect())
+        self.delivery.dora_view(self, service, days, Timestamp::now()).await.map_err(error)
     }
 
     /// Takes in what a pipeline tells: all of it, or nothing.
@@ -171,30 +111,10 @@ impl Services {
         checked.map_err(|denied| ApiError::Forbidden { message: denied.to_string() })
     }
 
-    /// Whether the caller sees a service in an environment.
-    fn sees_delivery(&self, service: &ServiceName, environment: &EnvironmentName) -> bool {
-        let resource = Resource::Delivery { environment: environment.as_str(), service: service.as_str() };
-        self.caller().is_ok_and(|caller| caller.allows(Permission::View, &resource))
-    }
-
     /// Whether the caller sees a service in any environment.
     pub fn sees_service(&self, service: &ServiceName) -> bool {
-        let names = self.delivery.config().environments.names();
-        names.iter().any(|environment| self.sees_delivery(service, environment))
+        self.delivery.sees_service(self, service)
     }
-
-    /// A service that is followed and that the caller sees; what they do not see is unknown to them.
-    fn visible_service(&self, name: &str) -> Result<ServiceName, ApiError> {
-        let service = parsed(ServiceName::parse(name))?;
-        if self.delivery.config().service(&service).is_some() && self.sees_service(&service) {
-            return Ok(service);
-        }
-        Err(ApiError::NotFound { message: format!("There is no service {service} here.") })
-    }
-}
-
-fn parsed<T>(parsed: Result<T, InvalidName>) -> Result<T, ApiError> {
-    parsed.map_err(|error| ApiError::BadRequest { message: format!("{error}.") })
 }
 
 /// The error as the browser is told it.
@@ -207,6 +127,7 @@ pub fn error(error: DeliveryError) -> ApiError {
         }
         DeliveryError::NotFound(message) => ApiError::NotFound { message },
         DeliveryError::Fact(_)
+        | DeliveryError::Name(_)
         | DeliveryError::UnknownService(_)
         | DeliveryError::UnknownEnvironment(_)
         | DeliveryError::Invalid(_) => ApiError::BadRequest { message: error.to_string() },

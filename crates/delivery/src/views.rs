@@ -1,0 +1,159 @@
+//! The answers as they are shown, for somebody who may see a part of the services and environments.
+
+use domain::delivery::{ChangeSummary, CommitSha, EnvironmentName, Fact, Search, ServiceName};
+use domain::wire::delivery::{DoraView, MatrixRow, MatrixView, ReasonView, TimelineView};
+use jiff::Timestamp;
+
+use crate::{Delivery, DeliveryError, MOST_CHANGES};
+
+/// The windows that metrics are measured over, in days.
+const WINDOWS: [u32; 3] = [7, 30, 90];
+
+/// What somebody sees: whether a service in an environment is shown to them. What is not is in no answer.
+pub trait Sight {
+    fn sees(&self, service: &ServiceName, environment: &EnvironmentName) -> bool;
+}
+
+/// Whoever sees everything: the one who runs the command line over the database.
+#[derive(Clone, Copy, Debug)]
+pub struct Everything;
+
+impl Sight for Everything {
+    fn sees(&self, _: &ServiceName, _: &EnvironmentName) -> bool {
+        true
+    }
+}
+
+impl Delivery {
+    /// Whether a service is seen in any environment.
+    pub fn sees_service(&self, sight: &impl Sight, service: &ServiceName) -> bool {
+        self.config.environments.names().iter().any(|environment| sight.sees(service, environment))
+    }
+
+    /// Every service in every environment. An environment of which nothing is seen is left out; of one that is seen of other
+    /// services, the cell is.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn matrix_view(&self, sight: &impl Sight, now: Timestamp) -> Result<MatrixView, DeliveryError> {
+        let rows = self.matrix(now).await?;
+        let seen = |environment: &&EnvironmentName| {
+            rows.iter().any(|(service, _)| sight.sees(&service.name, environment))
+        };
+        let environments: Vec<&EnvironmentName> =
+            self.config.environments.names().iter().filter(seen).collect();
+        let shown = rows.iter().filter(|(service, _)| self.sees_service(sight, &service.name));
+        let row = |(service, cells): &(&crate::Service, Vec<_>)| {
+            let cells = cells
+                .iter()
+                .filter(|cell: &&domain::delivery::Cell| environments.contains(&&cell.environment));
+            let cells = cells.map(|cell| sight.sees(&service.name, &cell.environment).then_some(cell));
+            MatrixRow::of(service.name.as_str(), service.repository.as_deref(), cells)
+        };
+        Ok(MatrixView {
+            rows: shown.map(row).collect(),
+            environments: environments.iter().map(ToString::to_string).collect(),
+            sources: self.sources(),
+        })
+    }
+
+    /// The way of a change, with why it is not in each of the environments yet. The commit may be named by its first digits.
+    ///
+    /// # Errors
+    /// [`DeliveryError::NotFound`] for what is not known, or not seen.
+    pub async fn timeline_view(
+        &self,
+        sight: &impl Sight,
+        service: &str,
+        commit: &str,
+        now: Timestamp,
+    ) -> Result<TimelineView, DeliveryError> {
+        let (service, commit) = (self.service_in_sight(sight, service)?, CommitSha::parse(commit)?);
+        let timeline = self.timeline(&service, &commit).await?;
+        let reasons = self.reasons(&service, &commit, now).await?;
+        let sees = |name: &str| EnvironmentName::parse(name).is_ok_and(|name| sight.sees(&service, &name));
+        let mut view = TimelineView::of(&timeline);
+        view.environments.retain(|one| sees(&one.environment));
+        view.path.retain(|hop| hop.environment.as_deref().is_none_or(sees));
+        for one in &mut view.environments {
+            let reason = reasons.iter().find(|(name, _)| name.as_str() == one.environment);
+            one.reason = reason.map(|(_, answer)| ReasonView::of(answer));
+        }
+        Ok(view)
+    }
+
+    /// The latest changes, of one service or of all where it is empty; those that `q` means, where that is not.
+    ///
+    /// # Errors
+    /// [`DeliveryError::NotFound`] for a service that is not known, or not seen.
+    pub async fn changes_view(
+        &self,
+        sight: &impl Sight,
+        service: &str,
+        q: &str,
+        limit: u32,
+    ) -> Result<Vec<ChangeSummary>, DeliveryError> {
+        let limit = limit.clamp(1, MOST_CHANGES);
+        let only = match service {
+            "" => None,
+            service => Some(self.service_in_sight(sight, service)?),
+        };
+        let mut changes = match Search::parse(q) {
+            None => self.changes(only.as_ref(), limit).await?,
+            Some(search) => self.search(&search, limit).await?,
+        };
+        changes.retain(|change| {
+            only.as_ref().is_none_or(|only| *only == change.service)
+                && self.sees_service(sight, &change.service)
+        });
+        for ChangeSummary { service, environments, .. } in &mut changes {
+            environments.retain(|one| sight.sees(service, &one.environment));
+        }
+        Ok(changes)
+    }
+
+    /// The facts of a change: what all that is shown of it was made from.
+    ///
+    /// # Errors
+    /// [`DeliveryError::NotFound`] for what is not known, or not seen.
+    pub async fn facts_view(
+        &self,
+        sight: &impl Sight,
+        service: &str,
+        commit: &str,
+    ) -> Result<Vec<Fact>, DeliveryError> {
+        let (service, commit) = (self.service_in_sight(sight, service)?, CommitSha::parse(commit)?);
+        let mut facts = self.facts(&service, &commit).await?;
+        facts.retain(|fact| fact.environment.as_ref().is_none_or(|name| sight.sees(&service, name)));
+        Ok(facts)
+    }
+
+    /// The metrics of a service in each environment, over the last 7, 30 or 90 days.
+    ///
+    /// # Errors
+    /// [`DeliveryError::Invalid`] for other windows, [`DeliveryError::NotFound`] for a service that is not known, or not seen.
+    pub async fn dora_view(
+        &self,
+        sight: &impl Sight,
+        service: &str,
+        days: u32,
+        now: Timestamp,
+    ) -> Result<Vec<DoraView>, DeliveryError> {
+        let service = self.service_in_sight(sight, service)?;
+        if !WINDOWS.contains(&days) {
+            return Err(DeliveryError::Invalid("Metrics are measured over 7, 30 or 90 days.".into()));
+        }
+        let measured = self.dora(&service, days, now).await?;
+        let seen = measured.iter().filter(|dora| sight.sees(&service, &dora.environment));
+        Ok(seen.map(DoraView::of).collect())
+    }
+
+    /// A service that is followed and seen; to those who do not see it, it is unknown.
+    fn service_in_sight(&self, sight: &impl Sight, name: &str) -> Result<ServiceName, DeliveryError> {
+        let service = ServiceName::parse(name)?;
+        if self.config.service(&service).is_some() && self.sees_service(sight, &service) {
+            return Ok(service);
+        }
+        Err(DeliveryError::NotFound(format!("There is no service {service} here.")))
+    }
+}
