@@ -74,6 +74,9 @@ fn deployments_are_counted_by_the_days_that_were_watched() {
     let frequency = measure(&facts, 2, 5 * DAY - 1).frequency.unwrap();
     assert_eq!((frequency.watched_seconds, numbers(&frequency.deployments)), (2 * DAY, vec![sha(3)]));
     assert_eq!(frequency.per_day, 0.5);
+    // A clock that is ahead deploys nothing before its time.
+    let frequency = measure(&facts, 30, 3 * DAY - 1).frequency.unwrap();
+    assert_eq!(numbers(&frequency.deployments), [sha(1), sha(2)]);
     // The window leaves out its first second, so that the next window has it.
     let frequency = measure(&facts, 2, 5 * DAY).frequency.unwrap();
     assert_eq!(numbers(&frequency.deployments), []);
@@ -189,7 +192,8 @@ fn restoring_ends_with_the_next_that_is_healthy() {
     assert_eq!(restored(base()), (vec![], vec![]));
     // Only its being put back says that it failed.
     assert_eq!(restored(with(base(), [prod(1, 22 * HOUR)])), (vec![2 * HOUR], vec![]));
-    let degraded = || with(base(), [turn(2, Stage::Live, Status::Failed, 1, 21 * HOUR)]);
+    let rolled_out = turn(2, Stage::Rollout, Status::Succeeded, 1, 20 * HOUR - 1);
+    let degraded = || with(base(), [rolled_out.clone(), turn(2, Stage::Live, Status::Failed, 1, 21 * HOUR)]);
     assert_eq!(restored(degraded()), (vec![], vec![sha(2)]));
     assert_eq!(restored(with(degraded(), [prod(1, 22 * HOUR)])), (vec![HOUR], vec![]));
     // What came next failed as well.
@@ -197,6 +201,6 @@ fn restoring_ends_with_the_next_that_is_healthy() {
         [prod(3, 22 * HOUR), turn(3, Stage::Rollout, Status::Failed, 1, 23 * HOUR), prod(4, 24 * HOUR)];
     assert_eq!(restored(with(degraded(), again)), (vec![3 * HOUR, HOUR], vec![]));
     // It came round by itself.
-    let rolled_out = turn(2, Stage::Rollout, Status::Succeeded, 2, 23 * HOUR);
-    assert_eq!(restored(with(degraded(), [rolled_out, prod(3, 30 * HOUR)])), (vec![2 * HOUR], vec![]));
+    let again = turn(2, Stage::Rollout, Status::Succeeded, 2, 23 * HOUR);
+    assert_eq!(restored(with(degraded(), [again, prod(3, 30 * HOUR)])), (vec![2 * HOUR], vec![]));
 }

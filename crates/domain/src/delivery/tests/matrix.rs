@@ -144,6 +144,17 @@ fn what_is_on_its_way_and_what_failed_on_it_are_marked() {
 }
 
 #[test]
+fn a_change_that_was_put_back_is_not_on_its_way() {
+    let mut facts = vec![commit(1, 10), commit(2, 20)];
+    for (number, second) in [(1, 100), (2, 200), (1, 300)] {
+        facts.extend(healthy(number, "prod", second));
+    }
+    let cell = row(&facts, &known(310), at(320)).remove(2);
+    assert_eq!(cell.current.map(|current| current.commit), Some(sha(1)));
+    assert_eq!((cell.in_progress, cell.failed, cell.behind), (None, None, Some(1)));
+}
+
+#[test]
 fn deployments_are_told_once_for_each_time_another_was_between() {
     let mut facts = vec![
         live(1, "prod", 100),

@@ -115,6 +115,48 @@ fn a_running_attempt_outweighs_one_that_failed_before() {
 }
 
 #[test]
+fn the_last_attempt_counts_whoever_tells_of_it() {
+    let failed = span(Stage::Ci, Status::Failed, 0, 60);
+    let again = Fact { source: Source::Report, attempt: 2, ..fact(Stage::Ci, Status::Running) };
+    assert_eq!(status(&[failed, again], Stage::Ci), StepStatus::Known(Status::Running));
+}
+
+#[test]
+fn a_state_does_not_grow_with_attempts_and_repetitions() {
+    let mut state = state(&[fact(Stage::Ci, Status::Waiting)]);
+    for attempt in 1..30 {
+        for second in 0..30 {
+            let source_id = format!("{attempt}-{second}");
+            state.absorb(&Fact {
+                attempt,
+                source_id,
+                observed: at(second),
+                ..fact(Stage::Ci, Status::Running)
+            });
+        }
+    }
+    let kept: Vec<usize> = state.parts().map(|(_, observations)| observations.len()).collect();
+    assert_eq!(kept, [1]);
+}
+
+#[test]
+fn facts_that_only_differ_in_their_id_are_told_apart_alike() {
+    let named = |source_id: &str| Fact { source_id: source_id.into(), ..fact(Stage::Ci, Status::Running) };
+    let state = state(&[named("a"), named("b")]);
+    assert_eq!(state, super::model::state(&[named("b"), named("a")]));
+    let kept: Vec<&str> =
+        state.parts().flat_map(|(_, kept)| kept).map(|one| one.source_id.as_str()).collect();
+    assert_eq!(kept, ["b"]);
+}
+
+#[test]
+fn an_attempt_began_when_that_was_first_told() {
+    let begun = Fact { started: Some(at(5)), observed: at(5), ..fact(Stage::Ci, Status::Running) };
+    let step = timeline(&[span(Stage::Ci, Status::Succeeded, 8, 60), begun]).steps.remove(1);
+    assert_eq!((step.started, step.seconds(at(99))), (Some(at(5)), Some(55)));
+}
+
+#[test]
 fn what_one_source_leaves_out_another_adds() {
     let digest = format!("sha256:{}", "a".repeat(64));
     let reported = ImageDetail { tag: Some("1.2.3".into()), ..ImageDetail::default() };
@@ -242,6 +284,23 @@ fn the_critical_path_goes_through_what_ended_last() {
     facts.push(span(Stage::Rollout, Status::Succeeded, 400, 450));
     assert_eq!(timeline(&facts).critical_path(None).total_seconds(at(9_999)), Some(450));
     assert_eq!(timeline(&[fact(Stage::Ci, Status::Unknown)]).critical_path(None), CriticalPath::default());
+}
+
+#[test]
+fn the_critical_path_stays_in_its_environment() {
+    let elsewhere =
+        Fact { environment: Some(environment("dev")), ..span(Stage::Sync, Status::Succeeded, 300, 390) };
+    let facts = [
+        commit(1, 0),
+        span(Stage::Sync, Status::Succeeded, 100, 120),
+        elsewhere,
+        span(Stage::Rollout, Status::Succeeded, 130, 400),
+    ];
+    let path = timeline(&facts).critical_path(None);
+    assert_eq!(
+        path.hops.iter().map(|hop| hop.finished).collect::<Vec<_>>(),
+        [Some(at(0)), Some(at(120)), Some(at(400))]
+    );
 }
 
 #[test]

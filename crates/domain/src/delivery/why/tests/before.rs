@@ -47,6 +47,13 @@ fn what_is_live_or_was() {
             "sync-running",
             "Argo CD is syncing.",
         ),
+        // Told of late, and over all the same.
+        case(
+            with(with(built("1.0.1"), [Fact { observed: at(1_100), ..live(1, "prod", 600) }]), older(900)),
+            nothing(),
+            "rolled-back",
+            "It was live, and was rolled back to 1.0.3 (0000003) at 10:15 UTC.",
+        ),
         // Something older is live, which says nothing.
         case(
             with(vec![committed()], older(900)),
@@ -62,6 +69,7 @@ fn what_is_live_or_was() {
 fn continuous_integration() {
     let job = |name, status| job(name, ci(status));
     let at_step = Fact { detail: ci_detail(Some("cargo test"), false), ..job("test", Status::Failed) };
+    let approved = Fact { detail: ci_detail(None, true), ..job("release", Status::Succeeded) };
     let approval = Fact { detail: ci_detail(None, true), ..job("release", Status::Waiting) };
     let branch = |delivered: &str| EnvironmentFacts { branch: Some(delivered.into()), ..nothing() };
     let mut topic = committed();
@@ -133,6 +141,12 @@ fn continuous_integration() {
             nothing(),
             "ci-needs-approval",
             "CI job release waits for somebody to approve it.",
+        ),
+        case(
+            vec![committed(), job("test", Status::Running), approved],
+            nothing(),
+            "ci-running",
+            "Waiting for CI job test, which is running.",
         ),
     ]);
 }

@@ -88,6 +88,13 @@ fn argo_cd() {
             "The sync failed: too many retries.",
         ),
         case(bumped(), synced_by(seen()), "sync-pending", "Argo CD has seen the tag and is about to sync."),
+        // A fact of the sync says that the commit is seen.
+        case(
+            sync(Status::Waiting, None, None),
+            synced_by(ArgoFacts { auto_sync: false, ..argo() }),
+            "manual-sync",
+            "Auto-sync is off: somebody has to sync the application.",
+        ),
         case(sync(Status::Running, None, None), synced_by(argo()), "sync-running", "Argo CD is syncing."),
         case(
             sync(Status::Running, Some("Job/migrate"), None),
@@ -147,6 +154,12 @@ fn rollouts() {
     let invalidation = fact(Stage::Invalidation, Status::Running);
     hold_all(vec![
         case(rollout(Status::Running, detail(None)), nothing(), "rolling-out", "The rollout is at 2 of 5."),
+        case(
+            rollout(Status::Running, RolloutDetail { updated: Some(5), available: Some(3), ..detail(None) }),
+            nothing(),
+            "rolling-out",
+            "The rollout is at 3 of 5.",
+        ),
         case(
             stuck("users-6d-x2", "ImagePullBackOff"),
             nothing(),
