@@ -3,6 +3,16 @@
 //! Sources tell [`Fact`]s. A [`ChangeState`] absorbs those of one commit of one service, in any order, with duplicates and
 //! gaps; everything else here is a function of such states: the [`Timeline`], the cells of the matrix, why a change is not in
 //! an environment yet, and the DORA metrics.
+//!
+//! Whoever tells facts keeps to this, and no order of arrival matters:
+//!
+//! - Within an attempt what goes on never outweighs what has ended. What begins anew is another attempt, with a higher number: a
+//!   job that is run again, the next operation of an Application, the next revision of a Deployment.
+//! - What ended well and became bad (an Application that is degraded, pods that crash after the rollout was complete) is told as
+//!   failed, by a fact of the rollout or of what is live that ended later. It is told as succeeded once it is well again.
+//! - A live fact says that the environment serves the change, and since when; each switch has its own time, and the same switch
+//!   seen again has the same.
+//! - The times are the source's, and so is the id. The same id is the same fact.
 
 mod argo;
 mod detail;
@@ -33,7 +43,7 @@ pub use detail::{
 pub use dora::{
     Dora, DoraRules, Durations, Evidence, Failure, FailureKind, FailureRate, Frequency, Sample, dora,
 };
-pub use fact::{Fact, FactError, MAX_AHEAD_SECONDS, MAX_ID_CHARS, MAX_LINK_CHARS, MAX_TEXT_CHARS, fitting};
+pub use fact::{Fact, FactError, MAX_AHEAD_SECONDS, MAX_ID_BYTES, MAX_LINK_BYTES, MAX_TEXT_BYTES, fitting};
 pub use hold::{Hold, HoldKind};
 pub use matrix::{Cell, CellContext, CellHealth, EnvironmentKnowledge};
 pub use name::{CommitSha, EnvironmentName, EnvironmentOrder, InvalidName, RepeatedEnvironment, ServiceName};
@@ -47,7 +57,7 @@ pub use summary::{
     ChangeSummary, Deployment, EnvironmentSummary, LiveSummary, Reached, SeenHealth, TurnSummary,
     deployments, is_newer,
 };
-pub use tag::{Constraint, InvalidConstraint, Strategy, TagVerdict, Version, glob_matches, judge_tag};
+pub use tag::{Constraint, InvalidConstraint, TagVerdict, UpdateStrategy, Version, glob_matches, judge_tag};
 pub use timeline::{EnvironmentSteps, Part, Release, Step, StepStatus, Timeline};
 pub use why::{
     Answer, ArgoFacts, Automation, BumpPullRequest, Checks, Condition, Deadline, DeadlineKind,

@@ -6,11 +6,11 @@ use crate::delivery::{CommitSha, Detail, EnvironmentName, ServiceName, Source, S
 use crate::time::Timestamp;
 
 /// The longest id of a fact within its source, and the longest name of a job, in bytes.
-pub const MAX_ID_CHARS: u32 = 250;
+pub const MAX_ID_BYTES: u32 = 250;
 /// The longest link, in bytes.
-pub const MAX_LINK_CHARS: u32 = 2_000;
+pub const MAX_LINK_BYTES: u32 = 2_000;
 /// The longest text of a detail, in bytes. A source's longer message is cut by whoever reads the source.
-pub const MAX_TEXT_CHARS: u32 = 1_000;
+pub const MAX_TEXT_BYTES: u32 = 1_000;
 /// How far a source's clock may be ahead of the one that facts are observed by, in seconds. A later time would outlive all
 /// that is told after it.
 pub const MAX_AHEAD_SECONDS: i64 = 3_600;
@@ -120,9 +120,9 @@ impl Fact {
             return Err(FactError::AttemptZero);
         }
         self.check_times()?;
-        check_text("source_id", &self.source_id, MAX_ID_CHARS)?;
+        check_text("source_id", &self.source_id, MAX_ID_BYTES)?;
         if let Some(job) = &self.job {
-            check_text("job", job, MAX_ID_CHARS)?;
+            check_text("job", job, MAX_ID_BYTES)?;
         }
         if let Some(link) = &self.link {
             check_link(link)?;
@@ -164,7 +164,7 @@ impl Fact {
             return Err(FactError::DetailOfAnotherStage { stage: self.stage, detail: detail.stage() });
         }
         for (field, text) in detail.texts() {
-            check_text(field, text, MAX_TEXT_CHARS)?;
+            check_text(field, text, MAX_TEXT_BYTES)?;
         }
         match detail {
             Detail::Image(image) if image.digest.as_deref().is_some_and(|digest| !is_digest(digest)) => {
@@ -180,7 +180,7 @@ impl Fact {
 pub fn fitting(text: &str) -> Option<String> {
     let line = text.trim().lines().next()?;
     let mut fit: String = line.chars().filter(|character| !character.is_control()).collect();
-    let mut end = (MAX_ID_CHARS as usize).min(fit.len());
+    let mut end = (MAX_ID_BYTES as usize).min(fit.len());
     while !fit.is_char_boundary(end) {
         end -= 1;
     }
@@ -216,7 +216,7 @@ fn check_length(field: &'static str, text: &str, limit: u32) -> Result<(), FactE
 
 /// Links are shown as such: `javascript:` must not become one.
 fn check_link(link: &str) -> Result<(), FactError> {
-    check_length("link", link, MAX_LINK_CHARS)?;
+    check_length("link", link, MAX_LINK_BYTES)?;
     let rest = link.strip_prefix("https://").or_else(|| link.strip_prefix("http://"));
     let host = rest.is_some_and(|rest| rest.chars().next().is_some_and(char::is_alphanumeric));
     if !host || link.chars().any(|character| character.is_control() || character.is_whitespace()) {

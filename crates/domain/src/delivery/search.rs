@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::delivery::ChangeSummary;
+use crate::delivery::{ChangeState, ChangeSummary};
 use crate::query::fold;
 
 /// The longest text that is searched for, in bytes; what is typed beyond it is left out.
@@ -46,6 +46,11 @@ impl Search {
         Some(Search::Text(text))
     }
 
+    /// Whether a change is meant, from its whole state; over many changes ask their summaries.
+    pub fn matches_state(&self, state: &ChangeState) -> bool {
+        self.matches(&ChangeSummary::of(state))
+    }
+
     /// Whether a change is meant.
     pub fn matches(&self, change: &ChangeSummary) -> bool {
         match self {
@@ -83,7 +88,7 @@ fn mentions(change: &ChangeSummary, text: &str) -> bool {
 mod tests {
     use super::*;
     use crate::delivery::tests::facts::{commit, fact, live};
-    use crate::delivery::{ChangeState, Detail, Fact, ImageDetail, Stage, Status};
+    use crate::delivery::{Detail, Fact, ImageDetail, Stage, Status};
 
     fn change() -> ChangeSummary {
         let image = ImageDetail {

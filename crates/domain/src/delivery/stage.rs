@@ -134,6 +134,7 @@ pub enum Status {
 }
 
 impl Status {
+    /// From knowing least to having gone well.
     pub const ALL: [Status; 7] = [
         Status::Unknown,
         Status::Waiting,
@@ -205,6 +206,7 @@ pub enum Source {
 }
 
 impl Source {
+    /// Every source, in the order that the declaration gives, by which ties are broken.
     pub const ALL: [Source; 8] = [
         Source::Github,
         Source::CdEvents,

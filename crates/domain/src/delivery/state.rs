@@ -102,10 +102,12 @@ impl ChangeState {
         Some(state)
     }
 
+    /// The service that it is a change of.
     pub fn service(&self) -> &ServiceName {
         &self.service
     }
 
+    /// The commit that it is.
     pub fn commit(&self) -> &CommitSha {
         &self.commit
     }

@@ -15,7 +15,7 @@ pub use version::Version;
 /// How the updater finds the tag to deploy (Image Updater, "Update strategies").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Strategy {
+pub enum UpdateStrategy {
     /// The highest version that the constraint allows.
     Semver,
     /// The image that was built last.
@@ -26,14 +26,14 @@ pub enum Strategy {
     Digest,
 }
 
-impl Strategy {
+impl UpdateStrategy {
     /// Reads the configured word, or one of the old ones (`latest`, `name`); the default for none is `semver`.
-    pub fn parse(text: &str) -> Option<Strategy> {
+    pub fn parse(text: &str) -> Option<UpdateStrategy> {
         Some(match text {
-            "" | "semver" => Strategy::Semver,
-            "newest-build" | "latest" => Strategy::NewestBuild,
-            "alphabetical" | "name" => Strategy::Alphabetical,
-            "digest" => Strategy::Digest,
+            "" | "semver" => UpdateStrategy::Semver,
+            "newest-build" | "latest" => UpdateStrategy::NewestBuild,
+            "alphabetical" | "name" => UpdateStrategy::Alphabetical,
+            "digest" => UpdateStrategy::Digest,
             _ => return None,
         })
     }
@@ -41,10 +41,10 @@ impl Strategy {
     /// The configured word.
     pub fn as_str(self) -> &'static str {
         match self {
-            Strategy::Semver => "semver",
-            Strategy::NewestBuild => "newest-build",
-            Strategy::Alphabetical => "alphabetical",
-            Strategy::Digest => "digest",
+            UpdateStrategy::Semver => "semver",
+            UpdateStrategy::NewestBuild => "newest-build",
+            UpdateStrategy::Alphabetical => "alphabetical",
+            UpdateStrategy::Digest => "digest",
         }
     }
 }
@@ -70,7 +70,7 @@ pub enum TagVerdict {
 /// expression that has to be asked elsewhere.
 pub fn judge_tag(
     tag: &str,
-    strategy: Strategy,
+    strategy: UpdateStrategy,
     constraint: Option<&str>,
     ignore_tags: &[String],
 ) -> TagVerdict {
@@ -79,10 +79,10 @@ pub fn judge_tag(
     }
     let constraint = constraint.filter(|text| !text.is_empty());
     match strategy {
-        Strategy::Semver => judge_version(tag, constraint),
-        Strategy::Digest if constraint == Some(tag) => TagVerdict::Eligible,
-        Strategy::Digest => TagVerdict::NotTheFollowedTag { followed: constraint.map(Into::into) },
-        Strategy::NewestBuild | Strategy::Alphabetical => TagVerdict::Eligible,
+        UpdateStrategy::Semver => judge_version(tag, constraint),
+        UpdateStrategy::Digest if constraint == Some(tag) => TagVerdict::Eligible,
+        UpdateStrategy::Digest => TagVerdict::NotTheFollowedTag { followed: constraint.map(Into::into) },
+        UpdateStrategy::NewestBuild | UpdateStrategy::Alphabetical => TagVerdict::Eligible,
     }
 }
 

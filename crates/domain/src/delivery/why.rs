@@ -157,7 +157,9 @@ impl Known<'_> {
             Some(true) => Some(Finding::of(Reason::Superseded { version, commit })),
             // Something older, or of unknown age, took its place.
             Some(false) | None if was_live => {
-                Some(Finding::of(Reason::RolledBack { version, commit, at: current.at }))
+                let holds = question.facts.holds.iter().filter(|hold| hold.is_active(question.now));
+                let held_by = holds.max_by_key(|hold| (hold.since, &hold.by)).map(|hold| hold.by.clone());
+                Some(Finding::of(Reason::RolledBack { version, commit, at: current.at, held_by }))
             }
             Some(false) | None => None,
         }

@@ -366,6 +366,7 @@ impl PartView {
 }
 
 impl ReasonView {
+    /// An answer with its sentence.
     pub fn of(answer: &Answer) -> ReasonView {
         ReasonView {
             kind: answer.reason.kind().into(),

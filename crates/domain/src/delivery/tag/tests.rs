@@ -1,5 +1,7 @@
 //! Which tags the updater takes, case by case.
 
+use proptest::prelude::*;
+
 use super::*;
 
 fn version(text: &str) -> Version {
@@ -172,27 +174,83 @@ fn tags_are_judged_by_the_strategy() {
         judge_tag(tag, strategy, constraint, &ignored)
     };
     let outside = |text: &str| TagVerdict::OutsideConstraint { constraint: text.into() };
-    assert_eq!(judge("1.2.3", Strategy::Semver, Some("1.x"), &["2.*"]), TagVerdict::Eligible);
-    assert_eq!(judge("1.2.3", Strategy::Semver, Some("0.x"), &[]), outside("0.x"));
-    assert_eq!(judge("1.2.3", Strategy::Semver, None, &[]), TagVerdict::Eligible);
-    assert_eq!(judge("1.2.3-rc.1", Strategy::Semver, None, &[]), outside(""));
-    assert_eq!(judge("a1b2c3d", Strategy::Semver, None, &[]), TagVerdict::NotAVersion);
-    assert_eq!(judge("a1b2c3d", Strategy::NewestBuild, Some("0.x"), &[]), TagVerdict::Eligible);
+    assert_eq!(judge("1.2.3", UpdateStrategy::Semver, Some("1.x"), &["2.*"]), TagVerdict::Eligible);
+    assert_eq!(judge("1.2.3", UpdateStrategy::Semver, Some("0.x"), &[]), outside("0.x"));
+    assert_eq!(judge("1.2.3", UpdateStrategy::Semver, None, &[]), TagVerdict::Eligible);
+    assert_eq!(judge("1.2.3-rc.1", UpdateStrategy::Semver, None, &[]), outside(""));
+    assert_eq!(judge("a1b2c3d", UpdateStrategy::Semver, None, &[]), TagVerdict::NotAVersion);
+    assert_eq!(judge("a1b2c3d", UpdateStrategy::NewestBuild, Some("0.x"), &[]), TagVerdict::Eligible);
     assert_eq!(
-        judge("1.0", Strategy::Alphabetical, None, &["*"]),
+        judge("1.0", UpdateStrategy::Alphabetical, None, &["*"]),
         TagVerdict::Ignored { pattern: "*".into() }
     );
-    assert_eq!(judge("main", Strategy::Digest, Some("main"), &[]), TagVerdict::Eligible);
+    assert_eq!(judge("main", UpdateStrategy::Digest, Some("main"), &[]), TagVerdict::Eligible);
     assert_eq!(
-        judge("1.0", Strategy::Digest, Some("main"), &[]),
+        judge("1.0", UpdateStrategy::Digest, Some("main"), &[]),
         TagVerdict::NotTheFollowedTag { followed: Some("main".into()) }
     );
-    assert_eq!(judge("1.0", Strategy::Digest, None, &[]), TagVerdict::NotTheFollowedTag { followed: None });
+    assert_eq!(
+        judge("1.0", UpdateStrategy::Digest, None, &[]),
+        TagVerdict::NotTheFollowedTag { followed: None }
+    );
     let invalid = TagVerdict::InvalidConstraint { constraint: "main".into() };
-    assert_eq!(judge("1.0", Strategy::Semver, Some("main"), &[]), invalid);
-    for strategy in [Strategy::Semver, Strategy::NewestBuild, Strategy::Alphabetical, Strategy::Digest] {
-        assert_eq!(Strategy::parse(strategy.as_str()), Some(strategy));
+    assert_eq!(judge("1.0", UpdateStrategy::Semver, Some("main"), &[]), invalid);
+    for strategy in [
+        UpdateStrategy::Semver,
+        UpdateStrategy::NewestBuild,
+        UpdateStrategy::Alphabetical,
+        UpdateStrategy::Digest,
+    ] {
+        assert_eq!(UpdateStrategy::parse(strategy.as_str()), Some(strategy));
     }
-    assert_eq!(Strategy::parse("latest"), Some(Strategy::NewestBuild));
-    assert_eq!(Strategy::parse("calver"), None);
+    assert_eq!(UpdateStrategy::parse("latest"), Some(UpdateStrategy::NewestBuild));
+    assert_eq!(UpdateStrategy::parse("calver"), None);
+}
+
+/// Globs of literals, `*` and `?`, matched by trying everything.
+fn matches_by_trying(glob: &[char], tag: &[char]) -> bool {
+    match (glob.split_first(), tag.split_first()) {
+        (None, None) => true,
+        (Some(('*', rest)), None) => matches_by_trying(rest, tag),
+        (Some(('*', rest)), Some((_, further))) => {
+            matches_by_trying(rest, tag) || matches_by_trying(glob, further)
+        }
+        (Some((one, rest)), Some((character, further))) => {
+            (*one == '?' || one == character) && matches_by_trying(rest, further)
+        }
+        (None, Some(_)) | (Some(_), None) => false,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn globs_find_what_trying_everything_finds(glob in "[ab*?]{0,8}", tag in "[ab]{0,8}") {
+        let chars = |text: &str| text.chars().collect::<Vec<char>>();
+        prop_assert_eq!(glob_matches(&glob, &tag), matches_by_trying(&chars(&glob), &chars(&tag)));
+    }
+
+    #[test]
+    fn no_text_is_too_odd_to_be_read(text in r"[-0-9a.x*v^~<>=!|,+ \[\]\\é]{0,16}", tag in "[-0-9a.v+]{0,10}") {
+        let _ = Constraint::parse(&text);
+        glob_matches(&text, &tag);
+        Version::parse(&text);
+        judge_tag(&tag, UpdateStrategy::Semver, Some(&text), std::slice::from_ref(&text));
+    }
+
+    #[test]
+    fn a_version_is_what_it_is_written_as(numbers in (0..50_u64, 0..50_u64, 0..50_u64), pre in "(-[a-z]{1,3}(\\.[1-9])?)?") {
+        let (major, minor, patch) = numbers;
+        let text = format!("{major}.{minor}.{patch}{pre}");
+        let version = version(&text);
+        prop_assert_eq!((version.major, version.minor, version.patch), numbers);
+        let allows = |constraint: String| Constraint::parse(&constraint).unwrap().allows(&version);
+        let within = [text.clone(), format!("^{text}"), format!("~{major}.{minor}-0"), format!(">={text}")];
+        for constraint in within {
+            prop_assert!(allows(constraint));
+        }
+        let below = format!("<{text}");
+        prop_assert!(!allows(below));
+    }
 }

@@ -157,6 +157,24 @@ fn an_attempt_began_when_that_was_first_told() {
 }
 
 #[test]
+fn what_was_told_on_the_way_is_not_forgotten_at_the_end() {
+    let workflow = CiDetail { workflow: Some("release".into()), ..CiDetail::default() };
+    let running = |source_id: &str, second| Fact {
+        source_id: source_id.into(),
+        observed: at(second),
+        ..fact(Stage::Ci, Status::Running)
+    };
+    let begun = Fact { started: Some(at(5)), ..running("1", 5) };
+    let linked = Fact { link: Some("https://ci.example.com/1".into()), ..running("2", 8) };
+    let detailed = Fact { detail: Some(Detail::Ci(workflow)), ..running("3", 9) };
+    let ended = Fact { finished: Some(at(60)), ..fact(Stage::Ci, Status::Succeeded) };
+    let step = timeline(&[ended, detailed, linked, begun]).steps.remove(1);
+    assert_eq!((step.started, step.finished), (Some(at(5)), Some(at(60))));
+    assert_eq!(step.link.as_deref(), Some("https://ci.example.com/1"));
+    assert!(matches!(step.detail, Some(Detail::Ci(detail)) if detail.workflow.is_some()));
+}
+
+#[test]
 fn what_one_source_leaves_out_another_adds() {
     let digest = format!("sha256:{}", "a".repeat(64));
     let reported = ImageDetail { tag: Some("1.2.3".into()), ..ImageDetail::default() };

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::delivery::{Health, Hold, RolloutDetail, Source, Strategy, SyncStatus};
+use crate::delivery::{Health, Hold, RolloutDetail, Source, SyncStatus, UpdateStrategy};
 use crate::time::Timestamp;
 
 /// What is known of one service in one environment. What is absent is not known, and no answer is drawn from it.
@@ -41,7 +41,7 @@ pub enum Automation {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpdaterFacts {
     pub mode: UpdaterMode,
-    pub strategy: Strategy,
+    pub strategy: UpdateStrategy,
     /// What follows the image's name: `~1.26`.
     pub constraint: Option<String>,
     pub ignore_tags: Vec<String>,

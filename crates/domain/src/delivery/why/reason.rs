@@ -17,11 +17,12 @@ pub enum Reason {
         version: Option<String>,
         commit: CommitSha,
     },
-    /// It was live, and an older commit was put back.
+    /// It was live, and an older commit was put back, which a hold may keep there.
     RolledBack {
         version: Option<String>,
         commit: CommitSha,
         at: Timestamp,
+        held_by: Option<String>,
     },
     UnknownCommit,
     NotOnBranch {

@@ -50,8 +50,9 @@ impl fmt::Display for InWords<'_> {
             Reason::Superseded { version, commit } => {
                 write!(f, "It is contained in {}, which is newer and live", named(version, commit))
             }
-            Reason::RolledBack { version, commit, at: when } => {
-                write!(f, "It was live, and was rolled back to {} at {}", named(version, commit), at(when))
+            Reason::RolledBack { version, commit, at: when, held_by } => {
+                write!(f, "It was live, and was rolled back to {} at {}", named(version, commit), at(when))?;
+                held_by.as_ref().map_or(Ok(()), |by| write!(f, ", where {by} holds it"))
             }
             Reason::UnknownCommit => f.write_str("No source has told of this commit"),
             Reason::NotOnBranch { branch, delivered, pull_request: Some(number) } => {

@@ -88,7 +88,7 @@ fn with(mut facts: Vec<Fact>, more: impl IntoIterator<Item = Fact>) -> Vec<Fact>
 fn updater() -> UpdaterFacts {
     UpdaterFacts {
         mode: UpdaterMode::Resource,
-        strategy: Strategy::Semver,
+        strategy: UpdateStrategy::Semver,
         constraint: Some("1.x".into()),
         ignore_tags: Vec::new(),
         allow_tags: None,

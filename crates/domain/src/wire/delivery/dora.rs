@@ -44,6 +44,7 @@ pub struct EvidenceView {
 }
 
 impl DoraView {
+    /// The metrics with what they were computed from.
     pub fn of(dora: &Dora) -> DoraView {
         let all = |evidence: &[Evidence]| evidence.iter().map(EvidenceView::of).collect::<Vec<_>>();
         let failures = dora.failure_rate.iter().flat_map(|rate| &rate.failed).map(|failure| EvidenceView {

@@ -15,6 +15,14 @@ fn ci_detail(step: Option<&str>, needs_approval: bool) -> Option<Detail> {
 fn what_is_live_or_was() {
     let newer = |second| [commit(2, 50), live(2, "prod", second)];
     let older = |second| [commit(3, -50), live(3, "prod", second)];
+    let held = Hold {
+        kind: HoldKind::Held,
+        by: "ada".into(),
+        reason: "users cannot sign in".into(),
+        since: at(900),
+        until: None,
+        pull_request: Some(14),
+    };
     let returns = Fact { observed: at(1_000), ..fact(Stage::Sync, Status::Running) };
     hold_all(vec![
         case(
@@ -46,6 +54,12 @@ fn what_is_live_or_was() {
             nothing(),
             "sync-running",
             "Argo CD is syncing.",
+        ),
+        case(
+            with(with(built("1.0.1"), [live(1, "prod", 600)]), older(900)),
+            EnvironmentFacts { holds: vec![held], ..nothing() },
+            "rolled-back",
+            "It was live, and was rolled back to 1.0.3 (0000003) at 10:15 UTC, where ada holds it.",
         ),
         // Told of late, and over all the same.
         case(
