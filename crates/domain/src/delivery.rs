@@ -9,7 +9,8 @@
 //! - Within an attempt what goes on never outweighs what has ended. What begins anew is another attempt, with a higher number: a
 //!   job that is run again, the next operation of an Application, the next revision of a Deployment.
 //! - What ended well and became bad (an Application that is degraded, pods that crash after the rollout was complete) is told as
-//!   failed, by a fact of the rollout or of what is live that ended later. It is told as succeeded once it is well again.
+//!   failed, by a fact of the rollout or of what is live, and as succeeded once it is well again: each with `finished`, the time
+//!   of that turn, so that one that is seen again is the same.
 //! - A live fact says that the environment serves the change, and since when; each switch has its own time, and the same switch
 //!   seen again has the same.
 //! - The times are the source's, and so is the id. The same id is the same fact.

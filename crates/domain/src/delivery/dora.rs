@@ -8,7 +8,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 use crate::delivery::{
-    ChangeSummary, CommitSha, Deployment, EnvironmentName, Source, Stage, TurnSummary, deployments,
+    ChangeSummary, CommitSha, Deployment, EnvironmentName, EnvironmentSummary, Source, deployments,
 };
 use crate::time::Timestamp;
 
@@ -72,7 +72,7 @@ pub struct Frequency {
 ///
 /// Time to restore is from when a failed deployment was first seen to fail (when it was deployed, where only its being put back
 /// says that it failed) to when the environment was well again: the next deployment that did not fail, or the failed one's
-/// own rollout succeeding after all.
+/// own rollout succeeding, or its being told to be live, once more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Durations {
     /// The one in the middle, or halfway between the two that are, in seconds.
@@ -239,9 +239,9 @@ impl Context<'_> {
         let deployment = self.history.get(position)?;
         let end = self.ends(deployment);
         let next = self.history.get(position + 1);
-        let degraded = self.turns(deployment, |here| &here.failures).into_iter().find(|turn| {
-            matches!(turn.stage, Stage::Rollout | Stage::Live)
-                && turn.at >= deployment.at
+        let failures = self.here(deployment).into_iter().flat_map(|here| &here.failures);
+        let degraded = failures.into_iter().find(|turn| {
+            turn.at >= deployment.at
                 && turn.at.as_second() <= end
                 && next.is_none_or(|next| turn.at < next.at)
         });
@@ -264,13 +264,8 @@ impl Context<'_> {
         failure(FailureKind::Reverted, Evidence::of(revert))
     }
 
-    fn turns(
-        &self,
-        deployment: &Deployment,
-        of: fn(&crate::delivery::EnvironmentSummary) -> &Vec<TurnSummary>,
-    ) -> Vec<&TurnSummary> {
-        let here = self.change(&deployment.commit).and_then(|change| change.environment(self.environment));
-        here.map(|here| of(here).iter().collect()).unwrap_or_default()
+    fn here(&self, deployment: &Deployment) -> Option<&EnvironmentSummary> {
+        self.change(&deployment.commit)?.environment(self.environment)
     }
 
     /// Whether a commit is titled as the revert of another, as `git revert` and GitHub title them: with or without the number
@@ -316,11 +311,10 @@ impl Context<'_> {
                 .filter(|(later, failure)| failure.is_none() && later.at >= began)
                 .map(|(later, _)| later.at)
                 .next();
-            let recovered = self
-                .turns(deployment, |here| &here.recoveries)
-                .into_iter()
-                .map(|turn| turn.at)
-                .find(|at| *at > began && *at <= self.now);
+            let here = self.here(deployment);
+            let rolled_out = here.into_iter().flat_map(|here| &here.recoveries).map(|turn| turn.at);
+            let live_again = here.into_iter().flat_map(|here| &here.lives).map(|live| live.at);
+            let recovered = rolled_out.chain(live_again).filter(|at| *at > began && *at <= self.now).min();
             let of = Evidence::of(deployment);
             match next_healthy.into_iter().chain(recovered).min() {
                 Some(restored) => {

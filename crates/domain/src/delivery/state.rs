@@ -16,8 +16,8 @@ pub use observation::Observation;
 ///
 /// A join: [`absorb`](ChangeState::absorb) and [`merge`](ChangeState::merge) are commutative, associative and idempotent, so
 /// that any order of the same facts, with duplicates, gives an equal state. What it holds is bounded: of each part of a stage
-/// and each source the facts of the last attempt that nothing outweighs, each time the change went live, and the first failure
-/// and the first success of each attempt.
+/// and each source the facts of the last attempt that nothing outweighs, each time the change went live, and each time that
+/// its rollout or what is live failed or was well again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangeState {
     service: ServiceName,
@@ -63,11 +63,19 @@ struct TurnKey {
     stage: Stage,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     job: Option<String>,
-    attempt: u32,
     failed: bool,
+    occasion: Occasion,
 }
 
-/// When an attempt at a stage of an environment first failed, or first succeeded.
+/// What tells one turn from another: its time, or where the source does not say that, the attempt, of which the first counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Occasion {
+    At(Timestamp),
+    Attempt(u32),
+}
+
+/// A time that a rollout, or what is live, failed or succeeded.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Turn {
     /// By the source's clock where it says when, else when it was observed.
@@ -167,8 +175,19 @@ impl ChangeState {
             let mark = LiveMark { version, source, source_id };
             return keep_least(&mut self.lives, LiveKey { environment, at }, mark, LiveMark::order);
         }
-        let (stage, job, attempt) = (fact.stage, fact.job.clone(), fact.attempt);
-        let key = TurnKey { environment, stage, job, attempt, failed };
+        match fact.stage {
+            Stage::Rollout | Stage::Live => {}
+            // These do not touch what runs.
+            Stage::Commit
+            | Stage::Ci
+            | Stage::Image
+            | Stage::Assets
+            | Stage::Invalidation
+            | Stage::Bump
+            | Stage::Sync => return false,
+        }
+        let occasion = fact.finished.map_or(Occasion::Attempt(fact.attempt), Occasion::At);
+        let key = TurnKey { environment, stage: fact.stage, job: fact.job.clone(), failed, occasion };
         keep_least(&mut self.turns, key, Turn { at, source, source_id }, Turn::clone)
     }
 
@@ -191,12 +210,12 @@ impl ChangeState {
         marks.map(|(key, mark)| (key.at, mark))
     }
 
-    /// The first failure of each attempt at a stage in an environment, by stage and attempt.
+    /// Each time the rollout in an environment, or what is live there, failed.
     pub fn failures(&self, environment: &EnvironmentName) -> impl Iterator<Item = (Stage, &Turn)> {
         self.turns_that(environment, true)
     }
 
-    /// The first success of each attempt at a stage in an environment, by stage and attempt.
+    /// Each time the rollout in an environment succeeded; what went live are [`lives`](ChangeState::lives).
     pub fn successes(&self, environment: &EnvironmentName) -> impl Iterator<Item = (Stage, &Turn)> {
         self.turns_that(environment, false)
     }

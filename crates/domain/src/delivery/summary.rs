@@ -33,9 +33,9 @@ pub struct EnvironmentSummary {
     pub environment: EnvironmentName,
     /// Each time it went live, oldest first.
     pub lives: Vec<LiveSummary>,
-    /// The first failure of each attempt at a stage, oldest first.
+    /// Each time its rollout, or what is live, failed, oldest first.
     pub failures: Vec<TurnSummary>,
-    /// The first success of each attempt to roll it out, oldest first.
+    /// Each time its rollout succeeded, oldest first.
     pub recoveries: Vec<TurnSummary>,
     /// The last stage that anything is known of; of a change that was live, of what began after it last went live, if anything
     /// did.
@@ -53,7 +53,7 @@ pub struct LiveSummary {
     pub source_id: String,
 }
 
-/// A time that an attempt at a stage failed, or succeeded.
+/// A time that a rollout, or what is live, failed or succeeded.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TurnSummary {
     pub at: Timestamp,
@@ -197,8 +197,7 @@ fn environment_summary(
     };
     let mut failures: Vec<TurnSummary> = state.failures(name).map(summary).collect();
     failures.sort();
-    let rollouts = state.successes(name).filter(|(stage, _)| *stage == Stage::Rollout);
-    let mut recoveries: Vec<TurnSummary> = rollouts.map(summary).collect();
+    let mut recoveries: Vec<TurnSummary> = state.successes(name).map(summary).collect();
     recoveries.sort();
     let last_live = state.lives(name).map(|(at, _)| at).last();
     let parts = steps.iter().flat_map(|step| step.own_parts().map(|part| (step.stage, part)));

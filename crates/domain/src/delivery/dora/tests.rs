@@ -3,7 +3,7 @@
 use super::*;
 use crate::delivery::tests::facts::{at, commit, environment, fact, live, sha};
 use crate::delivery::tests::properties::states;
-use crate::delivery::{Detail, Fact, Status};
+use crate::delivery::{Detail, Fact, Stage, Status};
 
 const HOUR: i64 = 3_600;
 const DAY: i64 = SECONDS_A_DAY;
@@ -200,7 +200,14 @@ fn restoring_ends_with_the_next_that_is_healthy() {
     let again =
         [prod(3, 22 * HOUR), turn(3, Stage::Rollout, Status::Failed, 1, 23 * HOUR), prod(4, 24 * HOUR)];
     assert_eq!(restored(with(degraded(), again)), (vec![3 * HOUR, HOUR], vec![]));
-    // It came round by itself.
+    // It came round by itself, and failed and came round again, all in one attempt.
+    let flapping = [
+        turn(2, Stage::Live, Status::Failed, 1, 24 * HOUR),
+        turn(2, Stage::Rollout, Status::Succeeded, 1, 22 * HOUR),
+        turn(2, Stage::Rollout, Status::Succeeded, 1, 25 * HOUR),
+    ];
+    assert_eq!(restored(with(degraded(), flapping)), (vec![HOUR], vec![]));
+    assert_eq!(restored(with(degraded(), [prod(2, 21 * HOUR + 60)])), (vec![60], vec![]));
     let again = turn(2, Stage::Rollout, Status::Succeeded, 2, 23 * HOUR);
     assert_eq!(restored(with(degraded(), [again, prod(3, 30 * HOUR)])), (vec![2 * HOUR], vec![]));
 }
