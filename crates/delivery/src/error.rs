@@ -5,6 +5,8 @@ use domain::delivery::{EnvironmentName, FactError, InvalidName, ServiceName};
 /// An error of the delivery layer.
 #[derive(Debug, thiserror::Error)]
 pub enum DeliveryError {
+    #[error("{0}.")]
+    Name(#[from] InvalidName),
     #[error(transparent)]
     Store(#[from] store::StoreError),
     /// What was told could not be kept.
