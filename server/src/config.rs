@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ::delivery::DeliveryConfig;
+use domain::delivery::ServiceName;
 use fleet::config::{
     Account, AccountSelection, ChangesAllowed, DEFAULT_RETENTION, FleetConfig, Organization,
 };
@@ -55,6 +56,8 @@ pub(crate) struct PublishConfig {
     pub(crate) bucket: Option<String>,
     pub(crate) distribution: Option<String>,
     pub(crate) aws: aws::Settings,
+    /// The service whose bundle it is; without one, deliveries are not told of it.
+    pub(crate) service: Option<ServiceName>,
     /// With which headers `publish sync` has files served.
     pub(crate) rules: Vec<HeaderRule>,
 }
@@ -120,6 +123,7 @@ impl Config {
         let webhooks = webhooks(&layers)?;
         let mut fleet = fleet_config(&layers)?;
         fleet.alert_targets = webhooks.iter().map(|webhook| webhook.name.clone()).collect();
+        let delivery = delivery::delivery_config(&layers)?;
         let config = Config {
             listen: layers.parsed("server.listen", "an address and port such as 127.0.0.1:3000")?,
             site: layers.text("server.site")?.map(PathBuf::from),
@@ -140,13 +144,23 @@ impl Config {
                     profile: layers.text("aws.profile")?,
                     ..aws::Settings::default()
                 },
+                service: published_service(&layers, &delivery)?,
                 rules: header_rules(&layers)?,
             },
-            delivery: delivery::delivery_config(&layers)?,
+            delivery,
             webhooks,
         };
         Ok(config)
     }
+}
+
+fn published_service(layers: &Layers, delivery: &DeliveryConfig) -> Result<Option<ServiceName>, ConfigError> {
+    let Some(name) = layers.text("publish.service")? else { return Ok(None) };
+    let followed = delivery.services.iter().map(|service| &service.name).find(|known| known.as_str() == name);
+    let followed = followed.cloned().ok_or_else(|| {
+        layers.invalid("publish.service", &format!("names {name:?}, which is none of [[services]]"))
+    })?;
+    Ok(Some(followed))
 }
 
 fn header_rules(layers: &Layers) -> Result<Vec<HeaderRule>, ConfigError> {

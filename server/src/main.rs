@@ -1,5 +1,6 @@
 //! The `tollgate` binary: reads the command line and the configuration, and hands over to the command.
 
+mod assets;
 mod auth;
 mod causes;
 mod client;

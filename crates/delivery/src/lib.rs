@@ -1,6 +1,7 @@
 //! Where changes are: facts from every source, kept by the store, and the answers that follow from them.
 
 mod answers;
+pub mod assets;
 mod config;
 mod error;
 pub mod github;
@@ -42,8 +43,13 @@ impl Delivery {
         &self.config
     }
 
-    /// What a source told could not be taken in.
-    fn failed(&self, source: Source, now: Timestamp, problem: &impl Display) {
+    /// A source was read, whether or not it told anything new.
+    pub fn answered(&self, source: Source, now: Timestamp) {
+        self.sources.told(source, now);
+    }
+
+    /// What a source told could not be taken in, or it could not be read.
+    pub fn failed(&self, source: Source, now: Timestamp, problem: &impl Display) {
         self.sources.failed(source, now, problem.to_string());
     }
 }

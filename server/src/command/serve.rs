@@ -10,11 +10,12 @@ use app::api::services::{Caller, Installation, Publishing, Services};
 use clap::Args;
 use delivery::Delivery;
 use fleet::config::ChangesAllowed;
-use publish::Publisher;
+use publish::{Destination, Publisher};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use super::{CommandError, VERSION, local};
+use crate::assets;
 use crate::auth::{Auth, Gate, Way};
 use crate::config::{Config, Flags, LogFormat};
 use crate::http::{self, build};
@@ -85,12 +86,15 @@ impl Serve {
             server_commit: build::COMMIT.into(),
             issuers: auth.as_ref().map(|auth| auth.issuer_names()).unwrap_or_default(),
         };
+        let delivery = Delivery::new(fleet.store().clone(), config.delivery.clone());
+        let publisher = publisher(&config).await;
+        let publishing = publisher.clone().map(|(publisher, bucket)| Publishing::at(publisher, bucket));
         let services = Services {
             fleet: fleet.clone(),
-            delivery: Delivery::new(fleet.store().clone(), config.delivery.clone()),
+            delivery: delivery.clone(),
             lists: Arc::default(),
             views: Arc::default(),
-            publishing: Arc::new(publishing(&config).await),
+            publishing: Arc::new(publishing.unwrap_or_default()),
             installation: Arc::new(installation),
             caller: None,
         };
@@ -123,9 +127,15 @@ impl Serve {
         let background = tokio::spawn({
             let (fleet, shutdown) = (fleet.clone(), shutdown.clone());
             async move {
+                let releases = async {
+                    if let Some(((publisher, _), service)) = publisher.zip(config.publish.service) {
+                        assets::follow_until(delivery, publisher, service, shutdown.clone()).await;
+                    }
+                };
                 tokio::join!(
                     fleet.clone().run(shutdown.clone()),
-                    webhook::send_until(fleet, config.webhooks, shutdown)
+                    releases,
+                    webhook::send_until(fleet, config.webhooks, shutdown.clone())
                 );
             }
         });
@@ -149,15 +159,15 @@ impl Serve {
     }
 }
 
-/// The releases of the page, where it is said in which bucket they are.
-async fn publishing(config: &Config) -> Publishing {
-    let Some(destination) = config.publish.destination() else { return Publishing::default() };
+/// What reads the bucket of the page, where one is named, and goes back to another release.
+async fn publisher(config: &Config) -> Option<(Publisher, Destination)> {
+    let destination = config.publish.destination()?;
     let settings = aws::Settings {
         attempt_timeout: Some(PUBLISH_ATTEMPT),
         call_timeout: Some(PUBLISH_CALL),
         ..config.publish.aws.clone()
     };
-    Publishing::at(Publisher::new(&aws::load(&settings).await, destination.clone()), destination)
+    Some((Publisher::new(&aws::load(&settings).await, destination.clone()), destination))
 }
 
 /// Without authentication everyone who can connect is the operator, so only this machine may.

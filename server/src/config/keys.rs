@@ -171,4 +171,11 @@ pub(crate) const KEYS: &[Key] = &[
         "",
         "CloudFront distribution in front of the bucket",
     ),
+    key(
+        "publish.service",
+        "TOLLGATE_PUBLISH_SERVICE",
+        None,
+        "",
+        "service whose static bundle it is, for its timeline",
+    ),
 ];
