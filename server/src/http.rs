@@ -67,8 +67,9 @@ pub(crate) fn router(parts: Parts) -> Router {
         Way::SignIn(auth) => auth::router(auth.clone()),
     };
 
-    // Used by the browser's pages.
+    // Used by the browser's pages, and by pipelines.
     let api = Router::new()
+        .route(delivery::EVENTS_PATH, post(delivery::events))
         .route("/api/export/fleet.csv", get(export::fleet_csv))
         .route("/api/export/fleet.json", get(export::fleet_json))
         .route("/api/export/audit.csv", get(export::audit_csv))

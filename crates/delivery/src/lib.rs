@@ -2,6 +2,7 @@
 
 mod answers;
 pub mod assets;
+pub mod cdevents;
 mod config;
 mod error;
 pub mod github;
