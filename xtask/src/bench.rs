@@ -2,7 +2,6 @@
 
 mod console;
 mod fleet;
-mod http;
 mod measure;
 mod page;
 mod publish;

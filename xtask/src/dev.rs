@@ -1,5 +1,7 @@
 //! `cargo xtask dev`: from a fresh checkout to a running console in one command.
 
+mod deliveries;
+
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -72,7 +74,7 @@ impl Dev {
             let local = emulator::start(self.seed, 0, Missing::Name)?;
             println!("AWS: local, {} instances at {}", local.instances, local.url);
             let file = directory.join("tollgate.toml");
-            let mut configuration = configuration(&local.url);
+            let mut configuration = configuration(&local.url) + &deliveries::configuration();
             if self.login {
                 let issuer = issuer::start(Missing::Name)?;
                 configuration.push_str(&issuer.configuration(&format!("http://{address}")));
@@ -99,6 +101,7 @@ impl Dev {
             }
             if !said && answers(address) {
                 said = true;
+                self.seed_deliveries(address)?;
                 println!(
                     "\nTollgate is at http://{address}/ (ready after {:.0?}). Ctrl-C stops it.\n",
                     start.elapsed()
@@ -106,6 +109,21 @@ impl Dev {
             }
             thread::sleep(Duration::from_millis(50));
         }
+    }
+}
+
+impl Dev {
+    /// Fills the local console with deliveries, where whoever runs it may tell of them without a token.
+    fn seed_deliveries(&self, address: SocketAddr) -> Result<()> {
+        if self.aws {
+            return Ok(());
+        }
+        if self.login {
+            println!("Deliveries: those of an earlier run without --login; reporting needs a token now");
+        } else if deliveries::seed(address)? {
+            println!("Deliveries: some days of three services, told as CDEvents in place of a cluster");
+        }
+        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@ mod bundle;
 mod cargo;
 mod dev;
 mod emulator;
+mod http;
 mod issuer;
 mod lint;
 mod paths;

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::http::Connection;
 use super::report::Row;
 use super::{page, stub};
+use crate::http::Connection;
 use crate::process::{self, Held};
 use crate::tools::Missing;
 use crate::{bundle, emulator, paths};

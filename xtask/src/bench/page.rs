@@ -7,9 +7,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use super::http::Connection;
 use super::report::{Row, median};
 use super::stub;
+use crate::http::Connection;
 use crate::process::{self, Held};
 use crate::tools::{self, Missing};
 

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
-use super::http::Connection;
 use super::measure::{self, Cost};
 use super::report::{self, Row};
 use super::s3;
+use crate::http::Connection;
 use crate::process::Held;
 use crate::tools::{self, Missing};
 use crate::{cargo, emulator, paths};

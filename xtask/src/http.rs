@@ -1,4 +1,4 @@
-//! As much of an HTTP client as measuring on loopback needs: one kept connection, no time spent on anything else.
+//! As much of an HTTP client as loopback needs: one kept connection, no time spent on anything else.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -6,27 +6,38 @@ use std::net::TcpStream;
 use anyhow::Result;
 
 /// A kept connection.
-pub(super) struct Connection {
+pub(crate) struct Connection {
     address: String,
     reader: BufReader<TcpStream>,
 }
 
 impl Connection {
-    pub(super) fn open(address: &str) -> Result<Connection> {
+    pub(crate) fn open(address: &str) -> Result<Connection> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         Ok(Connection { address: address.to_owned(), reader: BufReader::new(stream) })
     }
 
-    pub(super) fn get(&mut self, target: &str) -> Result<String> {
+    pub(crate) fn get(&mut self, target: &str) -> Result<String> {
         self.send("GET", target, "")
     }
 
     /// Sends `body` as JSON, where there is one, and answers the body of the answer, whatever its status.
-    pub(super) fn send(&mut self, method: &str, target: &str, body: &str) -> Result<String> {
+    pub(crate) fn send(&mut self, method: &str, target: &str, body: &str) -> Result<String> {
+        self.send_as("application/json", method, target, body)
+    }
+
+    /// As [`Connection::send`], of another media type.
+    pub(crate) fn send_as(
+        &mut self,
+        media_type: &str,
+        method: &str,
+        target: &str,
+        body: &str,
+    ) -> Result<String> {
         write!(
             self.reader.get_mut(),
-            "{method} {target} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            "{method} {target} HTTP/1.1\r\nHost: {}\r\nContent-Type: {media_type}\r\nContent-Length: {}\r\n\r\n{body}",
             self.address,
             body.len()
         )?;
