@@ -1,6 +1,7 @@
 //! `cargo xtask bench NAME`: ours and the peers in turn on the same work, as a table and as `target/bench/NAME.json`.
 
 mod console;
+mod delivery;
 mod fleet;
 mod measure;
 mod page;
@@ -32,6 +33,8 @@ pub(crate) struct Bench {
 enum Name {
     /// Listing 10,000 instances, list queries over 100,000, and policy decisions
     Fleet,
+    /// The matrix and timelines over 90 days of 200 services
+    Delivery,
     /// Uploading 500 small files and a bundle, and uploading nothing
     Publish,
 }
@@ -40,6 +43,7 @@ impl Bench {
     pub(crate) fn run(self) -> Result<ExitCode> {
         match self.name {
             Name::Fleet => fleet::run(self.quick, self.binary)?,
+            Name::Delivery => delivery::run(self.quick, self.binary)?,
             Name::Publish => publish::run(self.quick, self.binary)?,
         }
         Ok(ExitCode::SUCCESS)

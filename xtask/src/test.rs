@@ -4,7 +4,7 @@ mod bundle;
 mod cdn;
 mod libtest;
 mod policy;
-mod postgres;
+pub(crate) mod postgres;
 mod summary;
 
 use std::fs;

@@ -12,7 +12,7 @@ use crate::process::{self, Held};
 use crate::tools::{self, Missing};
 
 /// A running database; dropped, it is ended and removed.
-pub(super) struct Postgres {
+pub(crate) struct Postgres {
     port: u16,
     // In this order: the server ends before its files go.
     _server: Held,
@@ -20,12 +20,12 @@ pub(super) struct Postgres {
 }
 
 impl Postgres {
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 }
 
-pub(super) fn start(missing: Missing) -> Result<Postgres> {
+pub(crate) fn start(missing: Missing) -> Result<Postgres> {
     let programs = tools::postgres(missing)?;
     let directory = scratch("postgres")?;
     let account = account()?;
