@@ -48,7 +48,8 @@ pub(super) fn seed(address: SocketAddr) -> Result<bool> {
     if known.trim() != "[]" {
         return Ok(false);
     }
-    let now = Timestamp::now();
+    // Whole seconds, as pipelines tell them.
+    let now = Timestamp::from_second(Timestamp::now().as_second())?;
     for (position, service) in (0..).zip(SERVICES) {
         let mut teller = Teller { console: &mut console, service, position, now };
         for number in 0..CHANGES {
