@@ -220,6 +220,7 @@ fn fleet_config(layers: &Layers) -> Result<FleetConfig, ConfigError> {
         retention: Retention {
             history: layers.days("retention.history")?,
             audit: layers.optional_days("retention.audit")?,
+            facts: layers.days("retention.facts")?,
             ..DEFAULT_RETENTION
         },
         alert_targets: Vec::new(),

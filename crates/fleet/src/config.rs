@@ -13,6 +13,7 @@ pub const DEFAULT_RETENTION: Retention = Retention {
     vanished: SignedDuration::from_hours(90 * 24),
     trend: SignedDuration::from_hours(2 * 365 * 24),
     deliveries: SignedDuration::from_hours(30 * 24),
+    facts: SignedDuration::from_hours(400 * 24),
 };
 
 /// The settings of the fleet; the server and the command line fill it from flags, variables and the file.

@@ -27,14 +27,16 @@ CREATE TABLE delivery_changes (
     pull_request BIGINT,
     tag TEXT,
     digest TEXT,
-    -- The number of the last fact in it.
+    -- The number of the last fact in it, and when the latest was told.
     fact_seq BIGINT NOT NULL,
+    told_at BIGINT NOT NULL,
     state TEXT NOT NULL,
     summary TEXT NOT NULL,
     PRIMARY KEY (service, commit_sha)
 );
 CREATE INDEX delivery_changes_by_time ON delivery_changes (service, committed_at);
 CREATE INDEX delivery_changes_by_fact ON delivery_changes (fact_seq);
+CREATE INDEX delivery_changes_by_age ON delivery_changes (told_at);
 CREATE INDEX delivery_changes_by_commit ON delivery_changes (commit_sha);
 CREATE INDEX delivery_changes_by_author ON delivery_changes (author, committed_at);
 CREATE INDEX delivery_changes_by_pull_request ON delivery_changes (pull_request);

@@ -18,6 +18,8 @@ pub struct Retention {
     pub trend: SignedDuration,
     /// Counted from when a message was queued; those still to be sent are kept.
     pub deliveries: SignedDuration,
+    /// Counted from when something was last told of a change; what runs somewhere is kept.
+    pub facts: SignedDuration,
 }
 
 /// How many rows were deleted.
@@ -30,6 +32,7 @@ pub struct Pruned {
     pub vanished: u64,
     pub trend: u64,
     pub deliveries: u64,
+    pub facts: u64,
     pub sessions: u64,
     pub logins: u64,
     pub device_logins: u64,
@@ -97,6 +100,7 @@ impl Store {
                 earlier(now, retention.deliveries),
             )
             .await?;
+        let facts = self.prune_changes(earlier(now, retention.facts)).await?;
         let sessions = self
             .delete_older(
                 "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at <= $1 LIMIT $2)",
@@ -133,6 +137,7 @@ impl Store {
             vanished,
             trend,
             deliveries,
+            facts,
             sessions,
             logins,
             device_logins,

@@ -130,6 +130,13 @@ pub(crate) const KEYS: &[Key] = &[
         "how long the history of instances is kept",
     ),
     key(
+        "retention.facts",
+        "TOLLGATE_RETENTION_FACTS",
+        None,
+        "400d",
+        "how long changes are kept of which nothing is told any more",
+    ),
+    key(
         "retention.audit",
         "TOLLGATE_RETENTION_AUDIT",
         None,

@@ -1,11 +1,11 @@
 //! Facts and what follows from them: the same whatever their order, and never twice.
 
 use domain::delivery::{
-    ChangeState, ChangeSummary, CommitDetail, CommitSha, Detail, EnvironmentName, Fact, LiveDetail,
+    ChangeState, ChangeSummary, CommitDetail, CommitSha, Detail, EnvironmentName, Fact, LiveDetail, Search,
     ServiceName, Source, Stage, Standing, Status,
 };
-use jiff::Timestamp;
-use store::{DELIVERY_EVENT, DeliveryEvent, Store};
+use jiff::{SignedDuration, Timestamp};
+use store::{DELIVERY_EVENT, DeliveryEvent, Retention, Store};
 
 use crate::database::Database;
 use crate::on_both_databases;
@@ -15,7 +15,19 @@ on_both_databases!(
     a_fact_counts_once,
     a_commit_named_by_its_first_digits_is_found,
     many_who_record_at_once_lose_nothing,
+    what_is_old_goes_and_what_runs_stays,
+    changes_are_found,
 );
+
+const FOREVER: Retention = Retention {
+    history: SignedDuration::MAX,
+    audit: None,
+    events: SignedDuration::MAX,
+    vanished: SignedDuration::MAX,
+    trend: SignedDuration::MAX,
+    deliveries: SignedDuration::MAX,
+    facts: SignedDuration::MAX,
+};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + second).expect("a time")
@@ -167,4 +179,42 @@ async fn many_who_record_at_once_lose_nothing(database: &Database) {
     let of_three = facts.iter().filter(|fact| fact.commit == sha(3));
     let state = store.change_state(&service("users"), &sha(3)).await.expect("an answer");
     assert_eq!(state, ChangeState::of(of_three));
+}
+
+async fn what_is_old_goes_and_what_runs_stays(database: &Database) {
+    let store = database.store().await;
+    store.record_facts(&facts(), at(1_000)).await.expect("recorded");
+    let retention = Retention { facts: SignedDuration::from_secs(60), ..FOREVER };
+    // The first two are older than a minute and replaced; the third runs; the other service's was never live.
+    let pruned = store.prune(at(1_000), &retention).await.expect("pruned");
+    assert_eq!(pruned.facts, 5 + 5 + 1);
+    let left = store.change_summaries(&service("users")).await.expect("changes");
+    assert_eq!(left.iter().map(|change| change.commit.clone()).collect::<Vec<_>>(), [sha(3)]);
+    assert_eq!(standing(&store, "users").await, Standing::of(&service("users"), &left));
+    assert_eq!(store.facts_of(&service("users"), &sha(1)).await.expect("facts"), []);
+    assert_eq!(store.prune(at(1_000), &retention).await.expect("pruned").facts, 0);
+}
+
+async fn changes_are_found(database: &Database) {
+    let store = database.store().await;
+    let mut told = facts();
+    told[0].detail = Some(Detail::Commit(CommitDetail {
+        author: Some("100% Ada_1".into()),
+        title: Some("Pay in instalments".into()),
+        pull_request: Some(42),
+        ..CommitDetail::default()
+    }));
+    store.record_facts(&told, at(1_000)).await.expect("recorded");
+    let found = async |typed: &str| {
+        let search = Search::parse(typed).expect("a search");
+        let changes = store.search_changes(&search, 10).await.expect("an answer");
+        changes.into_iter().map(|change| change.commit).collect::<Vec<_>>()
+    };
+    assert_eq!(found("#42").await, [sha(1)]);
+    assert_eq!(found("instal").await, [sha(1)]);
+    assert_eq!(found("100% ada_1").await, [sha(1)]);
+    assert_eq!(found("a%1").await, [], "no wildcard of whoever types");
+    assert_eq!(found("1.0.2").await, [sha(2)], "a version that is live");
+    assert_eq!(found(&sha(3).as_str()[..9]).await, [sha(3)]);
+    assert_eq!(found("#43").await, []);
 }

@@ -22,7 +22,15 @@ crate::on_both_databases!(
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
 fn retention(audit: Option<SignedDuration>) -> Retention {
-    Retention { history: MINUTE, audit, events: MINUTE, vanished: MINUTE, trend: MINUTE, deliveries: MINUTE }
+    Retention {
+        history: MINUTE,
+        audit,
+        events: MINUTE,
+        vanished: MINUTE,
+        trend: MINUTE,
+        deliveries: MINUTE,
+        facts: MINUTE,
+    }
 }
 
 fn history(seconds: i64) -> HistoryEntry {
@@ -71,6 +79,7 @@ async fn what_is_too_old_is_deleted(database: &Database) {
         vanished: 2,
         trend: 1,
         deliveries: 2,
+        facts: 0,
         ..Pruned::default()
     };
     assert_eq!(pruned, expected);
