@@ -84,7 +84,7 @@ pub fn fact(body: &[u8], structured: bool, now: Timestamp) -> Result<Option<Fact
         serde_json::from_slice(body).map_err(unreadable)?
     };
     let Some(told) = told(&event) else { return Ok(None) };
-    let service = event.custom_data.service.as_deref().or_else(|| told.service.as_deref());
+    let service = event.custom_data.service.as_deref().or(told.service.as_deref());
     let service = ServiceName::parse(service.ok_or_else(|| missing(&event, "service"))?)?;
     let commit = event.custom_data.commit.as_deref().or(told.commit.as_deref());
     let commit = CommitSha::parse(commit.ok_or_else(|| missing(&event, "commit"))?)?;
