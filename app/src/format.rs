@@ -68,6 +68,23 @@ pub fn span(seconds: u64) -> String {
     joined(&[&count(number), unit])
 }
 
+/// A duration in its two greatest units, as sentences of the server have it: `1 m 20 s`, `2 m`, `3 d 4 h`.
+pub fn duration(seconds: i64) -> String {
+    const UNITS: [(u64, &str); 4] = [(86_400, " d"), (3_600, " h"), (60, " m"), (1, " s")];
+    let seconds = u64::try_from(seconds).unwrap_or(0);
+    let first = UNITS.iter().position(|(size, _)| seconds >= *size).unwrap_or(UNITS.len() - 1);
+    let (size, unit) = UNITS[first];
+    let mut text = joined(&[&count(seconds / size), unit]);
+    if let Some((smaller, unit)) = UNITS.get(first + 1)
+        && seconds % size >= *smaller
+    {
+        text.push(' ');
+        text.push_str(&(seconds % size / smaller).to_string());
+        text.push_str(unit);
+    }
+    text
+}
+
 /// A duration of an operation: `340 ms`, `12.4 s`.
 pub fn milliseconds(duration: u32) -> String {
     match duration {
@@ -151,6 +168,24 @@ mod tests {
         assert_eq!(absolute(time), "2026-11-01 10:20:06 UTC");
         assert_eq!(day(time), "1 Nov");
         assert_eq!(day("2026-01-31T00:00:00Z".parse().expect("a timestamp")), "31 Jan");
+    }
+
+    #[test]
+    fn durations_have_two_units() {
+        for (seconds, text) in [
+            (-5, "0 s"),
+            (0, "0 s"),
+            (59, "59 s"),
+            (60, "1 m"),
+            (80, "1 m 20 s"),
+            (3_600, "1 h"),
+            (3_659, "1 h"),
+            (3_660, "1 h 1 m"),
+            (90_061, "1 d 1 h"),
+            (200 * 86_400, "200 d"),
+        ] {
+            assert_eq!(duration(seconds), text);
+        }
     }
 
     #[test]

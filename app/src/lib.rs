@@ -15,6 +15,8 @@ mod account;
 #[cfg(feature = "csr")]
 mod browser;
 #[cfg(feature = "csr")]
+mod change_field;
+#[cfg(feature = "csr")]
 mod deed;
 #[cfg(feature = "csr")]
 mod fetched;

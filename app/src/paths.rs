@@ -6,11 +6,14 @@ use crate::format::joined;
 pub const EVENTS: &str = "/api/events";
 /// Which release of the page is live.
 pub const RELEASE: &str = "/release.json";
+/// Where GitHub sends its webhooks.
+pub const GITHUB_WEBHOOK: &str = "/api/delivery/github";
 
 pub const OVERVIEW: &str = "/";
 pub const FLEET: &str = "/fleet";
 pub const ACCOUNTS: &str = "/accounts";
 pub const POLICY: &str = "/policy";
+pub const DELIVERY: &str = "/delivery";
 pub const RELEASES: &str = "/releases";
 pub const AUDIT: &str = "/audit";
 pub const SESSIONS: &str = "/sessions";
@@ -31,6 +34,9 @@ pub enum Page {
     Instance { account: String, region: String, instance_id: String },
     Accounts,
     Policy,
+    Delivery,
+    Service { service: String },
+    Change { service: String, commit: String },
     Releases,
     Audit,
     Sessions,
@@ -50,6 +56,7 @@ impl Page {
             FLEET => Page::Fleet,
             ACCOUNTS => Page::Accounts,
             POLICY => Page::Policy,
+            DELIVERY => Page::Delivery,
             RELEASES => Page::Releases,
             AUDIT => Page::Audit,
             SESSIONS => Page::Sessions,
@@ -57,14 +64,31 @@ impl Page {
             TOKENS => Page::Tokens,
             SIGN_IN => Page::SignIn,
             SIGNED_IN => Page::SignedIn,
-            _ => Page::instance_at(path).unwrap_or(Page::NotFound),
+            _ => Page::below(path).unwrap_or(Page::NotFound),
         }
     }
 
-    fn instance_at(path: &str) -> Option<Page> {
-        let mut segments = path.strip_prefix(FLEET)?.strip_prefix('/')?.split('/').map(decode);
-        let (account, region, instance_id) = (segments.next()??, segments.next()??, segments.next()??);
-        segments.next().is_none().then_some(Page::Instance { account, region, instance_id })
+    /// Whether it shows changes on their way, which are searched for by other words than instances.
+    pub fn is_of_delivery(&self) -> bool {
+        matches!(self, Page::Delivery | Page::Service { .. } | Page::Change { .. })
+    }
+
+    /// One of what a list holds.
+    fn below(path: &str) -> Option<Page> {
+        let segments = |list: &str| -> Option<Vec<String>> {
+            path.strip_prefix(list)?.strip_prefix('/')?.split('/').map(decode).collect()
+        };
+        if let Some(segments) = segments(FLEET) {
+            let [account, region, instance_id] = segments.try_into().ok()?;
+            return Some(Page::Instance { account, region, instance_id });
+        }
+        match <[String; 1]>::try_from(segments(DELIVERY)?) {
+            Ok([service]) => Some(Page::Service { service }),
+            Err(segments) => {
+                let [service, commit] = segments.try_into().ok()?;
+                Some(Page::Change { service, commit })
+            }
+        }
     }
 }
 
@@ -79,12 +103,27 @@ pub fn fleet_list(q: &str, sort: &str, columns: &str) -> String {
 }
 
 pub fn instance(account: &str, region: &str, instance_id: &str) -> String {
-    let mut path = String::from(FLEET);
-    for segment in [account, region, instance_id] {
-        path.push('/');
-        encode(segment, &mut path);
-    }
-    path
+    below(FLEET, &[account, region, instance_id])
+}
+
+/// Services and environments, with the changes that the search `q` means.
+pub fn delivery(q: &str) -> String {
+    with_query(DELIVERY, &[("q", q)])
+}
+
+/// One service, its metrics over a window of `days` days; empty is the usual one.
+pub fn service(service: &str, days: &str) -> String {
+    with_query(&below(DELIVERY, &[service]), &[("days", days)])
+}
+
+/// The way of one change.
+pub fn change(service: &str, commit: &str) -> String {
+    below(DELIVERY, &[service, commit])
+}
+
+/// The facts of one change, as the server answers them.
+pub fn facts(service: &str, commit: &str) -> String {
+    with_query("/api/delivery/facts", &[("service", service), ("commit", commit)])
 }
 
 /// The audit log narrowed by free text, action, account and instance; empty means any.
@@ -148,6 +187,15 @@ pub fn fleet_export(export: Export, q: &str, sort: &str) -> String {
 
 pub fn audit_export(export: Export, filter: &AuditFilter) -> String {
     with_query(&joined(&["/api/export/audit.", export.extension()]), &filter.pairs())
+}
+
+fn below(path: &str, segments: &[&str]) -> String {
+    let mut path = String::from(path);
+    for segment in segments {
+        path.push('/');
+        encode(segment, &mut path);
+    }
+    path
 }
 
 fn with_query(path: &str, pairs: &[(&str, &str)]) -> String {
@@ -226,6 +274,12 @@ mod tests {
                 "/api/auth/login?issuer=Dex%20%26%20co&return_to=%2Ffleet%3Fq%3Dtag:a%2520b%26sort%3Dname",
             ),
             (login("", ""), "/api/auth/login"),
+            (delivery(""), "/delivery"),
+            (delivery("#12"), "/delivery?q=%2312"),
+            (service("users", ""), "/delivery/users"),
+            (service("users", "90"), "/delivery/users?days=90"),
+            (change("users", "0123abc"), "/delivery/users/0123abc"),
+            (facts("users", "0123abc"), "/api/delivery/facts?service=users&commit=0123abc"),
         ];
         for (url, expected) in urls {
             assert_eq!(url, expected);
@@ -245,6 +299,15 @@ mod tests {
             ("/fleet/", Page::Fleet),
             ("/accounts", Page::Accounts),
             ("/policy", Page::Policy),
+            ("/delivery", Page::Delivery),
+            ("/delivery/", Page::Delivery),
+            ("/delivery/users", Page::Service { service: "users".into() }),
+            ("/delivery/users/", Page::Service { service: "users".into() }),
+            ("/delivery/users/0123abc", Page::Change { service: "users".into(), commit: "0123abc".into() }),
+            ("/delivery/users/0123abc/x", Page::NotFound),
+            ("/delivery//0123abc", Page::NotFound),
+            ("/delivery/%FF", Page::NotFound),
+            ("/deliveries", Page::NotFound),
             ("/releases", Page::Releases),
             ("/audit", Page::Audit),
             ("/sessions", Page::Sessions),
@@ -265,5 +328,8 @@ mod tests {
         }
         let odd = ["1 2", "x/y%", "<é>"];
         assert_eq!(Page::at(&instance(odd[0], odd[1], odd[2])), key(odd[0], odd[1], odd[2]));
+        let (one, other) = (odd[1].to_owned(), odd[2].to_owned());
+        assert_eq!(Page::at(&service(&one, "")), Page::Service { service: one.clone() });
+        assert_eq!(Page::at(&change(&one, &other)), Page::Change { service: one, commit: other });
     }
 }

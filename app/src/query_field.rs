@@ -213,7 +213,7 @@ pub(crate) fn QueryField() -> AnyView {
 }
 
 /// `/` goes to the field from anywhere but another text field or a dialog.
-fn focus_on_slash(input: NodeRef<html::Input>) {
+pub(crate) fn focus_on_slash(input: NodeRef<html::Input>) {
     let handle = window_event_listener(leptos::ev::keydown, move |event| {
         let plain = !event.ctrl_key() && !event.meta_key() && !event.alt_key();
         if event.key() != "/" || !plain || browser::is_typing(&event) {

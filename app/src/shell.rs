@@ -8,6 +8,7 @@ use leptos::prelude::*;
 use crate::account::Account;
 use crate::api;
 use crate::browser;
+use crate::change_field::ChangeField;
 use crate::fetched::{Fetched, fetched};
 use crate::format;
 use crate::format::joined;
@@ -85,13 +86,21 @@ fn Alone() -> AnyView {
 #[component]
 fn Frame() -> AnyView {
     let Router { path, .. } = expect_context();
+    let of_delivery = Memo::new(move |_| path.reading(|path| Page::at(path).is_of_delivery()));
+    let field = move || {
+        if of_delivery.get() {
+            view! { <ChangeField /> }.into_any()
+        } else {
+            view! { <QueryField /> }.into_any()
+        }
+    };
     view! {
         <a class="skip" href="#main" rel="external">"Skip to content"</a>
         <div class="frame">
             <Navigation />
             <div class="stage">
                 <header class="top">
-                    <QueryField />
+                    {move || field()}
                     <Freshness />
                 </header>
                 <main id="main">
@@ -169,6 +178,7 @@ fn Navigation() -> AnyView {
                 {item(paths::ACCOUNTS, "Accounts", Some(Signal::derive(accounts)))}
                 {item(paths::POLICY, "Policy", None)}
                 <p class="nav-group">"Delivery"</p>
+                {item(paths::DELIVERY, "Delivery", None)}
                 {item(paths::RELEASES, "Releases", None)}
                 <p class="nav-group">"Record"</p>
                 {item(paths::AUDIT, "Audit", None)}

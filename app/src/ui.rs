@@ -24,5 +24,5 @@ pub(crate) use pill::{
 };
 pub(crate) use states::{Banner, Empty, Skeleton};
 pub(crate) use table::table;
-pub(crate) use time::{Clock, Time};
+pub(crate) use time::{Clock, Time, every_second};
 pub(crate) use toast::{ToastRegion, Toasts};

@@ -26,7 +26,7 @@ enum Group {
     Instance,
     /// What is looked up: accounts, policy, the audit log.
     Record,
-    /// What is on its way to users.
+    /// What is on its way to users: changes, and the releases of the page.
     Delivery,
     /// Who somebody is: sessions, tokens, programs that are let in.
     Identity,
@@ -41,7 +41,9 @@ impl Group {
             Page::Fleet => Some(Group::Fleet),
             Page::Instance { .. } => Some(Group::Instance),
             Page::Accounts | Page::Policy | Page::Audit => Some(Group::Record),
-            Page::Releases => Some(Group::Delivery),
+            Page::Delivery | Page::Service { .. } | Page::Change { .. } | Page::Releases => {
+                Some(Group::Delivery)
+            }
             Page::Sessions | Page::Device | Page::Tokens => Some(Group::Identity),
             Page::Overview | Page::SignIn | Page::SignedIn | Page::NotFound => None,
         }
@@ -80,7 +82,10 @@ fn record() -> Result<Render, SplitLoaderError> {
 
 #[wasm_split(delivery, wasm_split_path = ::leptos::wasm_split, fallible)]
 fn delivery() -> Result<Render, SplitLoaderError> {
-    Ok(|_| super::Releases().into_any())
+    Ok(|page| match page {
+        Page::Releases => super::Releases().into_any(),
+        page => super::delivery::page(page),
+    })
 }
 
 #[wasm_split(identity, wasm_split_path = ::leptos::wasm_split, fallible)]

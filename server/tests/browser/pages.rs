@@ -32,7 +32,7 @@ async fn pages(emulator: &Emulator) -> Vec<(&'static str, String, &'static str)>
         ("releases-not-configured", "/releases".into(), "Releases"),
         ("audit", "/audit".into(), "Audit"),
         ("tokens-local", "/tokens".into(), "Tokens"),
-        ("missing", "/delivery/users/1.4.2".into(), ""),
+        ("missing", "/deliveries/users/1.4.2".into(), ""),
     ]
 }
 
