@@ -1,9 +1,16 @@
 //! Deliveries: where each service stands, one service with its metrics, and the way of one change.
 
+mod change;
 mod changes;
+mod dora;
+mod evidence;
 mod grid;
 mod matrix;
+mod path;
+mod service;
 mod sources;
+mod steps;
+mod why;
 mod words;
 
 use domain::delivery::ChangeSummary;
@@ -29,8 +36,9 @@ const LOOK_AGAIN: u32 = 6;
 /// A page of this group.
 pub(super) fn page(page: Page) -> AnyView {
     match page {
-        Page::Delivery => Board().into_any(),
-        _ => super::NotFound().into_any(),
+        Page::Service { service } => service::page(service),
+        Page::Change { service, commit } => change::page(service, commit),
+        _ => Board().into_any(),
     }
 }
 
@@ -103,25 +111,24 @@ fn board(matrix: &MatrixView) -> AnyView {
 fn listed(found: &[ChangeSummary], matrix: Fetched<MatrixView>, q: Memo<String>) -> AnyView {
     let asked = q.get_untracked();
     let asked = asked.trim();
-    match (found.is_empty(), asked.is_empty()) {
-        (true, true) => return sources::nothing_told(),
-        (true, false) => {
-            return view! {
-                <section class="panel">
-                    <Empty
-                        title="No change matches"
-                        text="Search by the first digits of a commit, # and the number of a pull request, a tag, a digest (sha256:…), an author, or a part of a title."
-                    >
-                        <a class="btn" href=paths::DELIVERY>"Clear the search"</a>
-                    </Empty>
-                </section>
-            }
-            .into_any();
-        }
-        (false, _) => {}
-    }
     let title =
         if asked.is_empty() { "Latest changes".to_owned() } else { joined(&["Changes that match ", asked]) };
-    let list = matrix.value.reading(|matrix| changes::list(found, *matrix));
+    let list = match (found.is_empty(), asked.is_empty()) {
+        (true, true) => sources::nothing_told(),
+        (true, false) => no_match(),
+        (false, _) => matrix.value.reading(|matrix| changes::list(found, *matrix)),
+    };
     view! { <Panel title>{list}</Panel> }.into_any()
+}
+
+fn no_match() -> AnyView {
+    view! {
+        <Empty
+            title="No change matches"
+            text="Search by the first digits of a commit, # and the number of a pull request, a tag, a digest (sha256:…), an author, or a part of a title."
+        >
+            <a class="btn" href=paths::DELIVERY>"Clear the search"</a>
+        </Empty>
+    }
+    .into_any()
 }

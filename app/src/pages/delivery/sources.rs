@@ -66,11 +66,9 @@ pub(super) fn not_configured() -> AnyView {
 /// Where nothing was told of what is followed.
 pub(super) fn nothing_told() -> AnyView {
     view! {
-        <section class="panel">
-            <Empty title="Nothing was told yet" text="What is known of a change appears here as soon as somebody tells it.">
-                {how_facts_come_in()}
-            </Empty>
-        </section>
+        <Empty title="Nothing was told yet" text="What is known of a change appears here as soon as somebody tells it.">
+            {how_facts_come_in()}
+        </Empty>
     }
     .into_any()
 }

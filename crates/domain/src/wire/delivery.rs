@@ -206,6 +206,8 @@ pub struct ReasonView {
     pub kind: String,
     /// With the countdown as it was when the server was asked.
     pub sentence: String,
+    /// What it says before and after the countdown, where it has one.
+    pub around_countdown: Option<[String; 2]>,
     /// What is counted down to.
     pub deadline: Option<Timestamp>,
     /// Whether something lasts until then, rather than happens then.
@@ -371,6 +373,7 @@ impl ReasonView {
         ReasonView {
             kind: answer.reason.kind().into(),
             sentence: answer.to_string(),
+            around_countdown: answer.around_countdown(),
             deadline: answer.deadline.map(|deadline| deadline.at),
             lasts: answer.deadline.is_some_and(|deadline| deadline.kind == DeadlineKind::Until),
             link: answer.link.clone(),

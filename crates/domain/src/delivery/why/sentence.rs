@@ -20,24 +20,40 @@ impl fmt::Display for Reason {
 /// One sentence with its countdown, and another where something has to be added.
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        InWords(&self.reason, Some(self.asked)).fmt(f)?;
+        f.write_str(&self.before_countdown())?;
         match &self.deadline {
             Some(deadline) if deadline.kind == DeadlineKind::In => {
-                let seconds = deadline.at.as_second() - self.asked.as_second();
-                write!(f, " in {}", duration(seconds))?;
+                f.write_str(&duration(deadline.at.as_second() - self.asked.as_second()))?;
             }
             Some(deadline) => write!(f, " until {}", clock(deadline.at, Some(self.asked)))?,
             None => {}
         }
-        f.write_str(".")?;
+        f.write_str(self.after_countdown())
+    }
+}
+
+impl Answer {
+    /// What the sentence says before the countdown and after it, for a reader who counts on; `None` where nothing is counted.
+    pub fn around_countdown(&self) -> Option<[String; 2]> {
+        let counts = self.deadline.is_some_and(|deadline| deadline.kind == DeadlineKind::In);
+        counts.then(|| [self.before_countdown(), self.after_countdown().to_owned()])
+    }
+
+    fn before_countdown(&self) -> String {
+        let reason = InWords(&self.reason, Some(self.asked));
+        match &self.deadline {
+            Some(deadline) if deadline.kind == DeadlineKind::In => format!("{reason} in "),
+            Some(_) | None => reason.to_string(),
+        }
+    }
+
+    fn after_countdown(&self) -> &'static str {
         match &self.reason {
             Reason::PodStuck { old_serves: true, .. } | Reason::DeadlineExceeded { old_serves: true, .. } => {
-                f.write_str(" The old version still serves.")
+                ". The old version still serves."
             }
-            Reason::BumpClosed { reopens: true, .. } => {
-                f.write_str(" The image updater opens another at its next poll.")
-            }
-            _ => Ok(()),
+            Reason::BumpClosed { reopens: true, .. } => ". The image updater opens another at its next poll.",
+            _ => ".",
         }
     }
 }

@@ -4,8 +4,8 @@ use super::*;
 use crate::delivery::tests::facts::{at, commit, environment, fact, job, live, order, service, sha, span};
 use crate::delivery::tests::properties::states;
 use crate::delivery::{
-    BumpDetail, CellContext, ChangeSummary, Detail, DoraRules, EnvironmentFacts, Fact, ImageDetail, Question,
-    RolloutDetail, ScanCounts, Standing, WaitingPod, dora, why,
+    BumpDetail, CellContext, ChangeSummary, Deadline, Detail, DoraRules, EnvironmentFacts, Fact, ImageDetail,
+    Question, Reason, RolloutDetail, ScanCounts, Standing, WaitingPod, dora, why,
 };
 
 fn facts() -> Vec<Fact> {
@@ -94,6 +94,15 @@ fn a_reason_is_told_with_its_sentence() {
     assert_eq!(view.kind, "pod-stuck");
     assert_eq!(view.sentence, "The rollout is at 2 of 5: pod users-1 cannot pull its image (ErrImagePull).");
     assert_eq!((view.next_move, view.deadline, view.lasts), (NextMove::Person, None, false));
+    assert_eq!(view.around_countdown, None);
+
+    let deadline = Some(Deadline { at: at(380), kind: DeadlineKind::In });
+    let polls = Answer { reason: Reason::UpdaterPolls, deadline, link: None, asked: at(300) };
+    let view = ReasonView::of(&polls);
+    let [before, after] = view.around_countdown.unwrap();
+    assert_eq!(view.sentence, format!("{before}1 m 20 s{after}"));
+    let lasts = Some(Deadline { at: at(380), kind: DeadlineKind::Until });
+    assert_eq!(ReasonView::of(&Answer { deadline: lasts, ..polls }).around_countdown, None);
 }
 
 #[test]
