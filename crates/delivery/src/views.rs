@@ -1,10 +1,10 @@
 //! The answers as they are shown, for somebody who may see a part of the services and environments.
 
-use domain::delivery::{ChangeSummary, CommitSha, EnvironmentName, Fact, Search, ServiceName};
+use domain::delivery::{Cell, ChangeSummary, CommitSha, EnvironmentName, Fact, Search, ServiceName};
 use domain::wire::delivery::{DoraView, MatrixRow, MatrixView, ReasonView, TimelineView};
 use jiff::Timestamp;
 
-use crate::{Delivery, DeliveryError, MOST_CHANGES};
+use crate::{Delivery, DeliveryError, MOST_CHANGES, Service};
 
 /// The windows that metrics are measured over, in days.
 const WINDOWS: [u32; 3] = [7, 30, 90];
@@ -43,11 +43,18 @@ impl Delivery {
         let environments: Vec<&EnvironmentName> =
             self.config.environments.names().iter().filter(seen).collect();
         let shown = rows.iter().filter(|(service, _)| self.sees_service(sight, &service.name));
-        let row = |(service, cells): &(&crate::Service, Vec<_>)| {
-            let cells = cells
+        let row = |(service, cells): &(&Service, Vec<Cell>)| {
+            let sees = |environment: &EnvironmentName| sight.sees(&service.name, environment);
+            let cells: Vec<Option<Cell>> = cells
                 .iter()
-                .filter(|cell: &&domain::delivery::Cell| environments.contains(&&cell.environment));
-            let cells = cells.map(|cell| sight.sees(&service.name, &cell.environment).then_some(cell));
+                .filter(|cell| environments.contains(&&cell.environment))
+                .map(|cell| {
+                    // That it runs something newer than another tells of that one.
+                    let ahead_of = cell.ahead_of.clone().filter(sees);
+                    sees(&cell.environment).then(|| Cell { ahead_of, ..cell.clone() })
+                })
+                .collect();
+            let cells = cells.iter().map(Option::as_ref);
             MatrixRow::of(service.name.as_str(), service.repository.as_deref(), cells)
         };
         Ok(MatrixView {
@@ -94,18 +101,28 @@ impl Delivery {
         limit: u32,
     ) -> Result<Vec<ChangeSummary>, DeliveryError> {
         let limit = limit.clamp(1, MOST_CHANGES);
-        let only = match service {
-            "" => None,
-            service => Some(self.service_in_sight(sight, service)?),
+        let services: Vec<ServiceName> = match service {
+            "" => {
+                let followed = self.config.services.iter().map(|service| &service.name);
+                followed.filter(|name| self.sees_service(sight, name)).cloned().collect()
+            }
+            service => vec![self.service_in_sight(sight, service)?],
         };
         let mut changes = match Search::parse(q) {
-            None => self.changes(only.as_ref(), limit).await?,
-            Some(search) => self.search(&search, limit).await?,
+            // What others are told of must not leave nothing of what is in sight.
+            Some(search) => self.search(&search, MOST_CHANGES).await?,
+            None if services.len() == self.config.services.len() => self.changes(None, limit).await?,
+            None => {
+                let mut newest = Vec::new();
+                for service in &services {
+                    newest.extend(self.changes(Some(service), limit).await?);
+                }
+                newest.sort_by_key(|change| std::cmp::Reverse(change.committed));
+                newest
+            }
         };
-        changes.retain(|change| {
-            only.as_ref().is_none_or(|only| *only == change.service)
-                && self.sees_service(sight, &change.service)
-        });
+        changes.retain(|change| services.contains(&change.service));
+        changes.truncate(limit as usize);
         for ChangeSummary { service, environments, .. } in &mut changes {
             environments.retain(|one| sight.sees(service, &one.environment));
         }

@@ -54,7 +54,7 @@ pub(super) async fn stream(
     });
     let events = futures::stream::iter(missed)
         .chain(live)
-        .filter(move |notice| futures::future::ready(concerns(&seeing, &notice.moved)))
+        .filter_map(move |notice| futures::future::ready(in_sight(&seeing, notice)))
         .map(|notice| Ok(event(&notice)));
     let events = events.take_until(shutdown.cancelled_owned()).take_until(Box::pin(ended));
     let mut response =
@@ -70,15 +70,18 @@ fn boxed(
     events.boxed()
 }
 
-/// Whether what moved is something that the caller sees.
-fn concerns(services: &Services, moved: &Moved) -> bool {
-    match moved {
+/// What the caller sees of what moved, if anything.
+fn in_sight(services: &Services, mut notice: Notice) -> Option<Notice> {
+    let sees = match &mut notice.moved {
         Moved::Fleet { .. } => true,
         Moved::Change { key, .. } => services.sees(&key.source),
         Moved::Delivery { services: names } => {
-            names.is_empty() || names.iter().any(|name| services.sees_service(name))
+            let all = names.is_empty();
+            names.retain(|name| services.sees_service(name));
+            all || !names.is_empty()
         }
-    }
+    };
+    sees.then_some(notice)
 }
 
 fn everything(services: &Services) -> [Notice; 2] {

@@ -4,6 +4,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+/// Changes on their way: the matrix, a service, the timeline of a change.
+mod delivery;
 /// Letting a program in.
 mod device;
 /// The list of instances: wrong queries, copying, column widths, narrow windows, and each state that it can be in.

@@ -26,6 +26,13 @@ impl Guarded {
 
     /// As [`Guarded::start`], over an AWS that was prepared, with more in the configuration.
     pub(crate) async fn start_over(emulator: Emulator, more: &str) -> Guarded {
+        let grants: Vec<String> =
+            ROLES.iter().map(|role| format!("{{ group = \"{role}s\", role = \"{role}\" }}")).collect();
+        Guarded::start_with_grants(emulator, &grants.join(", "), more).await
+    }
+
+    /// As [`Guarded::start_over`], where the groups are given other roles.
+    pub(crate) async fn start_with_grants(emulator: Emulator, grants: &str, more: &str) -> Guarded {
         let mut provider = Command::new(setting("TOLLGATE_TEST_NODE"))
             .args([setting("TOLLGATE_TEST_ISSUER_SCRIPT"), setting("TOLLGATE_TEST_OIDC_PROVIDER")])
             .arg("--exit-with-stdin")
@@ -39,16 +46,11 @@ impl Guarded {
         BufReader::new(stdout).read_line(&mut line).expect("the provider says where it is");
         let ready: Value = serde_json::from_str(&line).expect("the provider speaks JSON");
         let port = free_port();
-        let grants: Vec<String> =
-            ROLES.iter().map(|role| format!("{{ group = \"{role}s\", role = \"{role}\" }}")).collect();
         let more = format!(
             "auth.public_url = \"http://127.0.0.1:{port}\"\n\
              issuers = [{{ name = \"Local\", url = {}, client_id = {}, client_secret = {} }}]\n\
-             grants = [{}]\n{more}",
-            ready["url"],
-            ready["client_id"],
-            ready["client_secret"],
-            grants.join(", ")
+             grants = [{grants}]\n{more}",
+            ready["url"], ready["client_id"], ready["client_secret"],
         );
         let directory = tempfile::tempdir().expect("a directory");
         let console = Console::start_at(port, directory, &emulator.url, &more).await;

@@ -53,7 +53,7 @@ const BY_ROLE: &str = r#"
 const [role, name] = arguments;
 const roles = {
   button: 'button,[role=button]', link: 'a[href],[role=link]', heading: 'h1,h2,h3', textbox: 'input:not([type=checkbox]):not([type=search]),textarea',
-  combobox: '[role=combobox]', checkbox: 'input[type=checkbox]', row: '[role=row],tr', dialog: 'dialog[open]', option: '[role=option]',
+  combobox: '[role=combobox]', searchbox: 'input[type=search]', checkbox: 'input[type=checkbox]', row: '[role=row],tr', dialog: 'dialog[open]', option: '[role=option]',
 };
 const text = (element) => {
   const by = element.getAttribute('aria-labelledby');

@@ -2,6 +2,7 @@
 
 pub(crate) mod bundle;
 pub(crate) mod cloud;
+pub(crate) mod delivery;
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;

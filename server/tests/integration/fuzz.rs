@@ -10,7 +10,7 @@ use crate::common::{Console, Emulator};
 /// What is asked in all, spread over the endpoints.
 const CASES: usize = 10_000;
 
-const READS: [(&str, &[&str]); 16] = [
+const READS: [(&str, &[&str]); 21] = [
     ("token/list", &[]),
     ("session/info", &[]),
     ("session/issuers", &[]),
@@ -26,9 +26,14 @@ const READS: [(&str, &[&str]); 16] = [
     ("accounts/list", &[]),
     ("policy/report", &[]),
     ("release/list", &[]),
+    ("delivery/matrix", &[]),
+    ("delivery/timeline", &["service", "commit"]),
+    ("delivery/changes", &["service", "q", "limit"]),
+    ("delivery/facts", &["service", "commit"]),
+    ("delivery/dora", &["service", "days"]),
     ("audit/list", &["text", "action", "account", "instance_id", "before_seq", "limit"]),
 ];
-const CHANGES: [(&str, &[&str]); 8] = [
+const CHANGES: [(&str, &[&str]); 9] = [
     ("token/make", &["name", "days", "access"]),
     ("token/revoke", &["id"]),
     ("session/end", &["id"]),
@@ -37,6 +42,7 @@ const CHANGES: [(&str, &[&str]); 8] = [
     ("fleet/apply", &["plan", "reason", "idempotency_key"]),
     ("fleet/selection", &["q", "keys"]),
     ("release/rollback", &["release", "seen", "reason"]),
+    ("delivery/report", &["reports"]),
 ];
 
 /// A value as a query string holds it: plausible, out of range, or nonsense.

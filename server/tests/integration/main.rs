@@ -7,6 +7,8 @@ mod common;
 mod api;
 /// The command line: exit codes, messages, output.
 mod command_line;
+/// What is told of deliveries, and what is answered of it.
+mod delivery;
 /// Programs that are let in, and the command line at a server.
 mod device;
 /// Bad input to every server function.

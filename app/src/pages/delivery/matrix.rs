@@ -38,7 +38,7 @@ pub(super) fn sentence(matrix: &MatrixView) -> String {
         (degraded, " degraded"),
         (moving, " on the way"),
         (held, " held"),
-        (unknown, " unknown"),
+        (unknown, " of unknown health"),
     ] {
         if number > 0 {
             text.push_str(&joined(&[before, &format::count(number), words]));
