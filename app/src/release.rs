@@ -20,22 +20,18 @@ const EVERY: Duration = Duration::from_secs(300);
 #[derive(Clone, Copy)]
 pub(crate) struct Release {
     pub(crate) outdated: RwSignal<Option<Outdated>>,
+    /// Whether an answer is awaited.
+    asking: StoredValue<bool>,
 }
 
 impl Release {
     /// Asks every few minutes, whenever somebody comes back to the tab, and when the server was away, as it is for a moment when
     /// another version of it is rolled out.
     pub(crate) fn start(live: Live) -> Release {
-        let release = Release { outdated: RwSignal::new(None) };
-        set_interval(
-            move || {
-                if !document().hidden() {
-                    release.ask();
-                }
-            },
-            EVERY,
-        );
+        let release = Release { outdated: RwSignal::new(None), asking: StoredValue::new(false) };
+        set_interval(move || release.ask(), EVERY);
         browser::listen(&window(), "focus", move |_| release.ask());
+        browser::listen(&document(), "visibilitychange", move |_| release.ask());
         on_change(
             move || live.state.track(),
             move || {
@@ -47,11 +43,20 @@ impl Release {
         release
     }
 
-    /// Where the answer cannot be had or read, what was known before stays.
-    fn ask(self) {
+    /// Asks, unless nobody looks at the tab: it asks when somebody does. One at a time, so that no answer comes after that to a
+    /// later question. Where none can be had or read, what was known before stays.
+    pub(crate) fn ask(self) {
+        if document().hidden() || self.asking.get_value() {
+            return;
+        }
+        self.asking.set_value(true);
         spawn_local(async move {
-            let Some(answer) = browser::read_text(paths::RELEASE).await else { return };
-            let Ok(live) = tree_json::read::<LiveRelease>(answer.as_bytes()) else { return };
+            let answer = browser::read_text(paths::RELEASE).await;
+            self.asking.set_value(false);
+            let Some(Ok(live)) = answer.map(|answer| tree_json::read::<LiveRelease>(answer.as_bytes()))
+            else {
+                return;
+            };
             let outdated = own().and_then(|own| live.outdates(&own, API_VERSION));
             if self.outdated.get_untracked() != outdated {
                 self.outdated.set(outdated);

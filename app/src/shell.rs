@@ -39,14 +39,15 @@ pub fn App() -> impl IntoView {
     provide_context(Clock(live.now));
     provide_context(Toasts::new());
     provide_context(Session::start(live));
-    provide_context(Release::start(live));
+    let release = Release::start(live);
+    provide_context(release);
     provide_context(Sources(fetched(move || {
         live.fleet_slow.track();
         Box::pin(api::list_sources())
     })));
     provide_context(Router::start());
     provide_context(Search::new());
-    provide_context(pages::Groups::start());
+    provide_context(pages::Groups::start(release));
     view! {
         {move || frame()}
         <RouteAnnouncer />

@@ -8,7 +8,8 @@ use leptos::wasm_split::{SplitLoaderError, wasm_split};
 
 use crate::browser;
 use crate::paths::Page;
-use crate::ui::{Banner, Button, Skeleton, Tone};
+use crate::release::Release;
+use crate::ui::{Banner, Button, Heading, Skeleton, Tone};
 
 /// How long the first page is left alone before the groups that it did not need are fetched, so that going on is instant.
 const QUIET: Duration = Duration::from_secs(2);
@@ -100,7 +101,10 @@ fn identity() -> Result<Render, SplitLoaderError> {
 /// Which groups are there, in the order of [`Group::ALL`]; provided as context. Each is a signal of its own: a page must not be
 /// made anew when another's group arrives.
 #[derive(Clone, Copy)]
-pub(crate) struct Groups([RwSignal<State>; Group::ALL.len()]);
+pub(crate) struct Groups {
+    states: [RwSignal<State>; Group::ALL.len()],
+    release: Release,
+}
 
 #[derive(Clone, Copy)]
 enum State {
@@ -111,8 +115,8 @@ enum State {
 
 impl Groups {
     /// None yet. Those that the first page does not need follow when it has been left alone for a while.
-    pub(crate) fn start() -> Groups {
-        let groups = Groups(Group::ALL.map(|_| RwSignal::new(State::Missing)));
+    pub(crate) fn start(release: Release) -> Groups {
+        let groups = Groups { states: Group::ALL.map(|_| RwSignal::new(State::Missing)), release };
         set_timeout(move || Group::ALL.into_iter().for_each(|group| groups.fetch(group)), QUIET);
         groups
     }
@@ -130,22 +134,29 @@ impl Groups {
         let content = move || match self.state(group).get() {
             State::Missing => view! { <Skeleton lines=8 /> }.into_any(),
             State::Here(render) => untrack(|| render(page.clone())),
-            State::Failed => view! {
-                <div role="alert">
-                    <Banner tone=Tone::Unknown title="This page could not be fetched.">
-                        "Try again; if that does not help, reload the console. "
-                        <Button label="Try again" on_press=move || self.fetch(group) />
-                        <Button label="Reload" on_press=browser::reload />
-                    </Banner>
-                </div>
-            }
-            .into_any(),
+            State::Failed => self.missing(group),
         };
         Some(view! { {move || content()} }.into_any())
     }
 
+    /// What stands in the place of a page that could not be fetched.
+    fn missing(self, group: Group) -> AnyView {
+        browser::set_title("Not fetched");
+        view! {
+            <Heading title="Not fetched">"The other pages go on working."</Heading>
+            <div role="alert">
+                <Banner tone=Tone::Unknown title="This page could not be fetched.">
+                    "Try again; if that does not help, reload the console. "
+                    <Button label="Try again" on_press=move || self.fetch(group) />
+                    <Button label="Reload" on_press=browser::reload />
+                </Banner>
+            </div>
+        }
+        .into_any()
+    }
+
     fn state(self, group: Group) -> RwSignal<State> {
-        self.0[group as usize]
+        self.states[group as usize]
     }
 
     fn fetch(self, group: Group) {
@@ -157,6 +168,10 @@ impl Groups {
         }
         spawn_local(async move {
             let fetched = group.fetch().await;
+            if fetched.is_err() {
+                // The release may have been deleted since another one is live: the console says so above the page.
+                self.release.ask();
+            }
             // Whoever asked before may have been answered already.
             if !matches!(state.get_untracked(), State::Here(_)) {
                 state.set(fetched.map_or(State::Failed, State::Here));
