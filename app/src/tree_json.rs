@@ -45,6 +45,11 @@ pub fn read<T: DeserializeOwned>(json: &[u8]) -> Result<T, Mistake> {
     T::deserialize(tree(json)?)
 }
 
+/// Whether it is JSON, of whatever form.
+pub fn is_json(text: &[u8]) -> bool {
+    tree(text).is_ok()
+}
+
 /// Apart from [`read`], so that it is compiled once and not once for each type.
 fn tree(json: &[u8]) -> Result<Tree, Mistake> {
     serde_json::from_slice(json).map_err(|_| Mistake)

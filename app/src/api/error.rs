@@ -1,9 +1,10 @@
 //! What a server function can answer instead of its result; carries nothing internal.
 
+use leptos::server_fn::Bytes;
 use leptos::server_fn::error::{FromServerFnError, ServerFnErrorErr};
 use serde::{Deserialize, Serialize};
 
-use crate::tree_json::TreeEncoding;
+use crate::tree_json::{self, TreeEncoding};
 
 /// The error of every server function. Each variant has one HTTP status.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -84,5 +85,30 @@ impl FromServerFnError for ApiError {
             | ServerFnErrorErr::Serialization(_)
             | ServerFnErrorErr::Response(_) => ApiError::Internal,
         }
+    }
+
+    /// Reads the body of an answer with an error status. One that is not even JSON is not the server's: what stands before it says
+    /// that it cannot reach it, as while another version is rolled out.
+    fn de(body: Bytes) -> ApiError {
+        match tree_json::read(&body) {
+            Ok(error) => error,
+            Err(_) if tree_json::is_json(&body) => ApiError::Incompatible,
+            Err(_) => ApiError::Offline,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_another_version_is_told_from_one_that_is_not_the_servers() {
+        let read = |body: &[u8]| ApiError::de(Bytes::copy_from_slice(body));
+        let ours = ApiError::Conflict { message: "It has changed.".into() };
+        assert_eq!(ApiError::de(ours.ser()), ours);
+        assert_eq!(read(br#"{"of-tomorrow":{"message":"It is late."}}"#), ApiError::Incompatible);
+        assert_eq!(read(b"<html><h1>502 Bad Gateway</h1></html>"), ApiError::Offline);
+        assert_eq!(read(b""), ApiError::Offline);
     }
 }
