@@ -8,6 +8,8 @@ mod common;
 mod delivery;
 /// Letting a program in.
 mod device;
+/// What stands between browsers and a console that was published.
+mod distribution;
 /// The list of instances: wrong queries, copying, column widths, narrow windows, and each state that it can be in.
 mod fleet;
 /// Finding, reading, enforcing, and the record of it.
@@ -22,7 +24,11 @@ mod releases;
 mod roles;
 /// Signing in at a real provider, and the end of a session.
 mod sign_in;
+/// The real page, and other releases of it.
+mod site;
 /// Chromium, driven by role and label.
 mod tab;
 /// Personal access tokens, from made to revoked.
 mod tokens;
+/// Tabs that stay open while other releases become live.
+mod two_releases;

@@ -7,6 +7,7 @@ use crate::common::bundle::{Bundle, bundle};
 use crate::common::cloud::{BUCKET, Cloud};
 use crate::common::{Emulator, setting};
 use crate::sign_in::Guarded;
+use crate::site;
 use crate::tab::Tab;
 
 /// A console that knows the bucket.
@@ -41,9 +42,7 @@ impl Published {
         ] {
             self.publish(&["push", directory, "--commit", commit, "--branch", "main", "--author", "Ada"]);
         }
-        let manifest = std::fs::read_to_string(format!("{site}/manifest.json")).expect("a manifest");
-        let manifest: Value = serde_json::from_str(&manifest).expect("JSON");
-        (earlier, manifest["release"].as_str().expect("a release").to_owned())
+        (earlier, site::release())
     }
 
     /// Opens the page anew, once the server's answer is as wanted.

@@ -12,7 +12,7 @@ pub(crate) struct Bundle {
     pub(crate) shell: String,
 }
 
-fn sha256(content: &[u8]) -> String {
+pub(crate) fn sha256(content: &[u8]) -> String {
     hex::encode(Sha256::digest(content))
 }
 

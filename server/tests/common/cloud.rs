@@ -7,6 +7,7 @@ use super::until;
 pub(crate) const BUCKET: &str = "pages";
 
 /// An empty bucket and a distribution.
+#[derive(Clone)]
 pub(crate) struct Cloud {
     pub(crate) url: String,
     pub(crate) distribution: String,
