@@ -84,6 +84,12 @@ pub async fn list_instances(q: String, sort: String, offset: u32, limit: u32) ->
     Services::authorized(Permission::View)?.list(&q, &sort, offset, limit).await
 }
 
+/// The ids of all instances that match, in order, of one moment.
+#[server(endpoint = "fleet/ids", input = GetUrl, output = TreeJson)]
+pub async fn matching_ids(q: String, sort: String) -> Result<Vec<String>, ApiError> {
+    Services::authorized(Permission::View)?.ids(&q, &sort).await
+}
+
 /// The values that complete a query: regions, accounts, types, tag keys.
 #[server(endpoint = "fleet/vocabulary", input = GetUrl, output = TreeJson)]
 pub async fn query_vocabulary() -> Result<Vocabulary, ApiError> {

@@ -26,6 +26,9 @@ pub const API_VERSION: u32 = 1;
 /// The most rows a list answers at once.
 pub const MAX_LIST_LIMIT: u32 = 1_000;
 
+/// The most instances whose ids are answered at once; a longer list is a file.
+pub const MAX_IDS: u32 = 10_000;
+
 /// One row of the fleet list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListRow {

@@ -53,6 +53,7 @@ pub(super) static TABLE: LazyLock<BTreeMap<&'static str, Row>> = LazyLock::new(|
     table.function::<api::ShowDevice>(Needs::SignIn);
     table.function::<api::DecideDevice>(Needs::SignIn);
     table.function::<api::ListInstances>(VIEW);
+    table.function::<api::MatchingIds>(VIEW);
     table.function::<api::QueryVocabulary>(VIEW);
     table.function::<api::Overview>(VIEW);
     table.function::<api::InstanceDetail>(VIEW);

@@ -77,7 +77,7 @@ async fn is_withheld(tab: &Tab) {
 
 #[tokio::test]
 async fn the_ids_of_all_that_match_are_copied() {
-    // More than one request of the list answers.
+    // More than one request of the list answers, in a fleet that is read again all the time.
     let (emulator, _console, tab) = fleet("large", "").await;
     let all = emulator.fleet().await;
     let ids = |running: bool| -> BTreeSet<String> {
@@ -95,7 +95,7 @@ async fn the_ids_of_all_that_match_are_copied() {
         assert_eq!(copied, expected);
     }
     // However long the ids take: a browser counts a press as one for some seconds only.
-    tab.hold("*/api/fleet/list*").await;
+    tab.hold("*/api/fleet/ids*").await;
     tab.click("button", "Copy ids").await;
     tab.wait("the press is long ago", async || {
         tab.evaluate("return navigator.userActivation.isActive").await == false

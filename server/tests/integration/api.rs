@@ -185,6 +185,26 @@ async fn a_bulk_selection_says_what_it_would_do_and_does_nothing() {
 }
 
 #[tokio::test]
+async fn the_ids_of_all_that_match_are_one_answer() {
+    let emulator = Emulator::start("large");
+    let console = Console::start(&emulator, "").await;
+    let fleet = emulator.fleet().await;
+    let mut running: Vec<&str> = fleet
+        .iter()
+        .filter(|one| one["state"] == "running")
+        .map(|one| one["instance_id"].as_str().expect("an id"))
+        .collect();
+    running.sort_unstable();
+    assert!(running.len() > 1_000, "more than a window of the list");
+    let ids = json(&console, "/api/fleet/ids?q=state:running&sort=").await;
+    let mut ids: Vec<&str> = ids.as_array().expect("ids").iter().filter_map(Value::as_str).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, running);
+    let wrong = console.get("/api/fleet/ids?q=verdict:maybe&sort=").await;
+    assert_eq!(wrong.status(), 400);
+}
+
+#[tokio::test]
 async fn what_vanished_is_kept_with_the_time_it_was_last_seen() {
     let emulator = Emulator::start("dev");
     let console = Console::start(&emulator, "").await;

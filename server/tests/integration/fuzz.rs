@@ -10,12 +10,13 @@ use crate::common::{Console, Emulator};
 /// What is asked in all, spread over the endpoints.
 const CASES: usize = 10_000;
 
-const READS: [(&str, &[&str]); 21] = [
+const READS: [(&str, &[&str]); 22] = [
     ("token/list", &[]),
     ("session/info", &[]),
     ("session/issuers", &[]),
     ("session/list", &["all"]),
     ("fleet/list", &["q", "sort", "offset", "limit"]),
+    ("fleet/ids", &["q", "sort"]),
     ("fleet/vocabulary", &[]),
     ("fleet/overview", &["days"]),
     ("fleet/instance", &["account", "region", "instance_id"]),

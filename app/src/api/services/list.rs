@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use domain::instance::SourceKey;
 use domain::list::Sort;
 use domain::query::Query;
-use domain::wire::{ListPage, MAX_LIST_LIMIT};
+use domain::wire::{ListPage, MAX_IDS, MAX_LIST_LIMIT};
 use jiff::Timestamp;
 
 use super::{Seen, Services};
@@ -77,6 +77,21 @@ impl Services {
             revision: view.revision,
             as_of: view.as_of,
         })
+    }
+
+    /// The ids of all that match. One answer from one view: windows that are asked for one after the other are of different moments
+    /// in a fleet that is read all the time, and of different replicas.
+    pub(in crate::api) async fn ids(&self, q: &str, sort: &str) -> Result<Vec<String>, ApiError> {
+        let seen = self.seen().await?;
+        let matches = self.select(&seen, q, sort)?;
+        if matches.len() > MAX_IDS as usize {
+            return Err(ApiError::BadRequest {
+                message: format!("More than {MAX_IDS} instances match: export them instead."),
+            });
+        }
+        let rows = seen.view.index.rows();
+        let id = |position: &u32| rows[*position as usize].instance.key.instance_id.to_string();
+        Ok(matches.iter().map(id).collect())
     }
 
     /// The positions of all that match, in order.

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use domain::wire::{ListRow, MAX_LIST_LIMIT};
+use domain::wire::{ListRow, MAX_IDS};
 use leptos::prelude::*;
 
 use super::rows::Rows;
@@ -13,9 +13,6 @@ use crate::browser;
 use crate::format::{self, joined};
 use crate::reading::Reading;
 use crate::ui::{Toasts, copy_text, report_copied};
-
-/// More ids than this are not copied: they would be read a page after the other while somebody waits.
-const COPIED_AT_MOST: u32 = 10_000;
 
 /// The name of a row in a selection: `account/region/id`.
 pub(crate) fn key(row: &ListRow) -> String {
@@ -76,12 +73,10 @@ impl Selection {
     pub(crate) fn copy_disabled(self, matched: u32) -> Option<String> {
         match self.count(matched) {
             0 => Some("Nothing is selected.".into()),
-            1..=COPIED_AT_MOST => None,
-            _ => Some(joined(&[
-                "More than ",
-                &format::count(COPIED_AT_MOST),
-                " are selected: export them instead.",
-            ])),
+            1..=MAX_IDS => None,
+            _ => {
+                Some(joined(&["More than ", &format::count(MAX_IDS), " are selected: export them instead."]))
+            }
         }
     }
 
@@ -97,13 +92,13 @@ impl Selection {
                 let copied = Rc::new(Cell::new(0));
                 let count = copied.clone();
                 let text = async move {
-                    match matching_ids(q, sort).await {
+                    match api::matching_ids(q, sort).await {
                         Ok(ids) => {
                             count.set(ids.len());
                             Some(ids.join("\n"))
                         }
-                        Err(why) => {
-                            toasts.say(joined(&["Nothing was copied. ", &why]));
+                        Err(error) => {
+                            toasts.say(joined(&["Nothing was copied. ", &error.to_string()]));
                             None
                         }
                     }
@@ -126,23 +121,4 @@ impl Selection {
 
 fn instance_ids(count: usize) -> String {
     format::counted(count as u32, "instance id")
-}
-
-/// The ids of all that match, of one revision of the fleet; or why there are none.
-async fn matching_ids(q: String, sort: String) -> Result<Vec<String>, String> {
-    let mut ids = Vec::new();
-    let mut revision = None;
-    loop {
-        let page = api::list_instances(q.clone(), sort.clone(), ids.len() as u32, MAX_LIST_LIMIT)
-            .await
-            .map_err(|error| error.to_string())?;
-        // Pages of two revisions could lack an instance that moved between them.
-        if *revision.get_or_insert(page.revision) != page.revision {
-            return Err("The fleet changed meanwhile: copy again.".into());
-        }
-        ids.extend(page.rows.into_iter().map(|row| row.instance_id));
-        if ids.len() >= page.matched as usize {
-            return Ok(ids);
-        }
-    }
 }
