@@ -129,8 +129,11 @@ async fn reads_why(tab: &Tab, console: &Console) {
     assert_eq!(tab.clipboard().await, sha(3));
     settles(tab).await;
     tab.look("change").await;
+    tab.evaluate("document.querySelector('.path').scrollIntoView({ block: 'center' })").await;
+    tab.look("change-path").await;
     tab.evaluate("document.querySelector('details').open = true").await;
     tab.find("row", "Rollout").await;
+    tab.evaluate("document.querySelector('.facts').scrollIntoView()").await;
     tab.look("change-facts").await;
 
     // By its first digits, and while a job runs.
@@ -199,6 +202,73 @@ async fn somebody_limited_to_one_environment_sees_no_other() {
     viewer.sees("No such service").await;
     viewer.look("service-unknown").await;
     viewer.close().await;
+}
+
+/// Has the page read answers of the server with something else in them: what takes long to come about, and what no source tells of yet.
+const INSTEAD: &str = r#"
+const plain = window.fetch;
+const soon = (seconds) => new Date(Date.now() + seconds * 1000).toISOString();
+window.fetch = async (request, ...more) => {
+  const answer = await plain(request, ...more);
+  const url = typeof request === 'string' ? request : request.url;
+  if (!answer.ok || !/delivery.(matrix|timeline)/.test(url)) return answer;
+  const body = await answer.json();
+  if (url.includes('matrix')) {
+    const [checkout, users] = body.rows;
+    Object.assign(checkout.cells[0], { health: 'unknown', last_health: 'healthy', as_of: soon(-7200) });
+    checkout.cells[1].holds = [{ kind: 'frozen', by: 'Rita', reason: 'the sale', since: soon(-600), until: soon(86400), pull_request: 31 }];
+    checkout.cells[2].holds = [{ kind: 'held', by: 'Rita', reason: 'it lost orders', since: soon(-600), until: null, pull_request: null }];
+    Object.assign(checkout.cells[2], { ahead_of: 'staging', behind: null });
+    users.cells[2] = null;
+    body.sources[0].problem = 'The body of a push event cannot be read.';
+  } else {
+    Object.assign(body.environments[2].reason, {
+      kind: 'updater-polls', next_move: 'machine', deadline: soon(80), sentence: 'The image updater polls in 1 m 20 s.',
+      around_countdown: ['The image updater polls in ', '.'],
+    });
+  }
+  return new Response(JSON.stringify(body), answer);
+};
+"#;
+
+#[tokio::test]
+async fn what_is_not_known_is_told_and_what_is_awaited_is_counted_down_to() {
+    let emulator = Emulator::start("none");
+    let console = Console::start(&emulator, &followed()).await;
+    tells(&console, history()).await;
+    let tab = Tab::open().await;
+    tab.go(&console.url).await;
+    tab.find("heading", "Overview").await;
+    tab.evaluate(INSTEAD).await;
+    tab.click("link", "Delivery").await;
+    tab.sees("was Healthy, as of 2 h ago").await;
+    let checkout = row(&tab, "acme/checkout").await;
+    for shown in ["frozen", "held", "ahead of staging", "drift not known"] {
+        assert!(checkout.contains(shown), "{shown} in {checkout}");
+    }
+    assert!(!checkout.contains("1.6.0 ✓"), "{checkout}");
+    let titles =
+        tab.evaluate("return [...document.querySelectorAll('.marks [title]')].map((one) => one.title)").await;
+    assert!(titles.to_string().contains("frozen by #31 of Rita until "), "{titles}");
+    assert!(titles.to_string().contains("held by Rita until somebody resumes: it lost orders"), "{titles}");
+    assert_eq!(
+        tab.evaluate("return document.querySelector('.matrix td > [title]').title").await,
+        "Your roles do not reach it."
+    );
+    tab.sees("The body of a push event cannot be read.").await;
+    settles(&tab).await;
+    tab.look("delivery-not-known").await;
+
+    tab.click("link", &sha(3)[..7]).await;
+    tab.sees("The image updater polls in 1 m").await;
+    let left = async || {
+        let text = tab.text().await;
+        text.split("polls in ").nth(1).and_then(|rest| rest.split('.').next()).unwrap_or_default().to_owned()
+    };
+    let first = left().await;
+    tab.wait("a second passes", async || left().await != first).await;
+    tab.is_clean().await;
+    tab.close().await;
 }
 
 #[tokio::test]

@@ -22,10 +22,11 @@ pub(super) fn list(changes: &[ChangeSummary], matrix: Option<&MatrixView>) -> An
 
 fn cells(change: &ChangeSummary, environments: &[String], matrix: Option<&MatrixView>) -> Vec<AnyView> {
     let (service, commit) = (change.service.as_str(), change.commit.as_str());
-    let number = change
-        .pull_request
-        .map(|number| view! { <span class="mut">{joined(&[" #", &number.to_string()])}</span> });
     let title = change.title.clone().unwrap_or_else(|| "title not known".to_owned());
+    // GitHub writes it behind the title of what it squashes.
+    let number = change.pull_request.map(|number| joined(&["#", &number.to_string()]));
+    let number = number.filter(|number| !title.contains(number.as_str()));
+    let number = number.map(|number| view! { " " <span class="mut">{number}</span> });
     let committed = match change.committed {
         Some(at) => view! { <Time at /> }.into_any(),
         None => view! { <span class="mut">"not known"</span> }.into_any(),
@@ -33,7 +34,7 @@ fn cells(change: &ChangeSummary, environments: &[String], matrix: Option<&Matrix
     let mut cells = vec![
         view! { <a class="mono link" href=paths::change(service, commit) title=commit.to_owned()>{short(commit).to_owned()}</a> }
             .into_any(),
-        view! { <div class="wrap">{title} {number}</div> }.into_any(),
+        view! { <div class="wrap">{title}{number}</div> }.into_any(),
         view! { <a href=paths::service(service, "")>{service.to_owned()}</a> }.into_any(),
         change.author.clone().unwrap_or_else(|| "–".to_owned()).into_any(),
         committed,

@@ -91,7 +91,7 @@ fn failure_rate(service: &str, dora: &DoraView) -> Metric {
     };
     Metric {
         name: "Change failure rate",
-        value: dora.failure_rate.map(|rate| format::share((rate * 1_000.0 + 0.5) as u32, 1_000)),
+        value: dora.failure_rate.map(percent),
         detail: detail.to_owned(),
         evidence: vec![("failed deployment", all(service, &dora.failed))],
     }
@@ -139,19 +139,28 @@ fn item(service: &str, evidence: &EvidenceView) -> AnyView {
     .into_any()
 }
 
+/// A share of one in percent, rounded to one decimal, which a whole number does without.
+fn percent(rate: f64) -> String {
+    let permille = (rate * 1_000.0 + 0.5) as u32;
+    joined(&[&tenths(permille), " %"])
+}
+
 /// A number a day in the unit that it is most easily read in, with one decimal.
 fn rate(per_day: f64) -> String {
-    let (tenths, unit) = if per_day >= 1.0 {
+    let (number, unit) = if per_day >= 1.0 {
         ((per_day * 10.0 + 0.5) as u32, " a day")
     } else {
         ((per_day * 70.0 + 0.5) as u32, " a week")
     };
-    let mut text = format::count(tenths / 10);
-    if !tenths.is_multiple_of(10) {
+    joined(&[&tenths(number), unit])
+}
+
+fn tenths(number: u32) -> String {
+    let mut text = format::count(number / 10);
+    if !number.is_multiple_of(10) {
         text.push('.');
-        text.push_str(&(tenths % 10).to_string());
+        text.push_str(&(number % 10).to_string());
     }
-    text.push_str(unit);
     text
 }
 
@@ -169,6 +178,9 @@ mod tests {
             (12.34, "12.3 a day"),
         ] {
             assert_eq!(rate(per_day), text);
+        }
+        for (share, text) in [(0.0, "0 %"), (1.0 / 13.0, "7.7 %"), (0.5, "50 %"), (1.0, "100 %")] {
+            assert_eq!(percent(share), text);
         }
     }
 }

@@ -29,7 +29,7 @@ fn answer(environment: &str, reason: &ReasonView, now: RwSignal<Timestamp>) -> A
         NextMove::Unknown => (Tone::Unknown, "cannot be told"),
     };
     let question = if reason.next_move == NextMove::Done {
-        environment.to_owned()
+        joined(&[environment, ":"])
     } else {
         joined(&["Why is it not in ", environment, " yet?"])
     };
