@@ -43,7 +43,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Delivery(delivery::DeliveryCommand),
     /// Tell of a stage that a pipeline has come to
-    Report(report::ReportCommand),
+    Report(Box<report::ReportCommand>),
     /// Put the page on a CDN, look at what is there, and go back
     #[command(subcommand)]
     Publish(publish::PublishCommand),

@@ -25,7 +25,7 @@ pub(super) fn panel(service: StoredValue<String>, commit: StoredValue<String>) -
         Some(Box::pin(facts) as Request<Vec<Fact>>)
     });
     let href = paths::facts(&service.get_value(), &commit.get_value());
-    let content = move || wanted.get().then(|| show(facts, 6, table));
+    let content = move || wanted.get().then(|| show(facts, 6, |facts| table(facts)));
     view! {
         <section class="panel">
             <details on:toggle=move |_| wanted.set(true)>
@@ -38,7 +38,7 @@ pub(super) fn panel(service: StoredValue<String>, commit: StoredValue<String>) -
     .into_any()
 }
 
-fn table(facts: &Vec<Fact>) -> AnyView {
+fn table(facts: &[Fact]) -> AnyView {
     let names = ["Told", "Stage", "Status", "Where", "By", "Commit", "Id"].map(str::to_owned).into();
     grid("Facts", "facts", names, facts.iter().map(cells).collect())
 }
