@@ -68,7 +68,7 @@ fn Board() -> AnyView {
         {move || searching.get().then(list)}
         {show(matrix, 6, board)}
         {move || (!searching.get()).then(list)}
-        {part(matrix, 2, |matrix| sources::sources(&matrix.sources))}
+        {part(matrix, 2, told_by)}
     }
     .into_any()
 }
@@ -106,6 +106,13 @@ fn board(matrix: &MatrixView) -> AnyView {
         return sources::not_configured();
     }
     view! { <section class="panel">{matrix::table(matrix, |_| true)}</section> }.into_any()
+}
+
+fn told_by(matrix: &MatrixView) -> AnyView {
+    if matrix.rows.is_empty() {
+        return ().into_any();
+    }
+    sources::sources(&matrix.sources)
 }
 
 fn listed(found: &[ChangeSummary], matrix: Fetched<MatrixView>, q: Memo<String>) -> AnyView {

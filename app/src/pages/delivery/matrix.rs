@@ -20,6 +20,9 @@ pub(super) fn table(matrix: &MatrixView, wanted: impl Fn(&MatrixRow) -> bool) ->
 
 /// How it stands, in one line.
 pub(super) fn sentence(matrix: &MatrixView) -> String {
+    if matrix.rows.is_empty() {
+        return "Where each change is, and why it is not further.".to_owned();
+    }
     let cells = || matrix.rows.iter().flat_map(|row| row.cells.iter().flatten());
     let count = |wanted: fn(&CellView) -> bool| cells().filter(|cell| wanted(cell)).count() as u32;
     let failed = count(|cell| cell.failed.is_some());
