@@ -98,6 +98,40 @@ impl Published {
     }
 }
 
+/// What was published of a commit, and that the CDN forgot what was before, are stages of that commit's way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deliveries_are_told_of_each_release() {
+    let emulator = Emulator::start("none");
+    let cloud = Cloud::at(emulator.url.clone()).await;
+    let home = tempfile::tempdir().expect("a directory");
+    let site = Site { cloud, home, _process: None };
+    let release = bundle("one");
+    site.pushed(&release, "c0ffee1").await;
+    let followed = format!(
+        "publish = {{ bucket = \"{BUCKET}\", distribution = \"{}\", service = \"console\" }}\n\
+         delivery = {{ environments = [\"prod\"] }}\nservices = [{{ name = \"console\" }}]\n",
+        site.cloud.distribution
+    );
+    let console = Console::start(&emulator, &followed).await;
+    let mut timeline = Value::Null;
+    until("the timeline has both stages", async || {
+        let answer = console.get("/api/delivery/timeline?service=console&commit=c0ffee1").await;
+        timeline = answer.json().await.expect("JSON");
+        let step = |stage: &str| {
+            let steps = timeline["steps"].as_array().into_iter().flatten();
+            steps.filter(|step| step["stage"] == stage).any(|step| step["status"]["known"] == "succeeded")
+        };
+        step("assets") && step("invalidation")
+    })
+    .await;
+    let text = timeline.to_string();
+    assert!(text.contains(&release.release), "{text}");
+    let sources =
+        console.get("/api/delivery/matrix").await.json::<Value>().await.expect("JSON")["sources"].take();
+    let told = sources.as_array().into_iter().flatten().filter(|source| !source["last_told"].is_null());
+    assert_eq!(told.count(), 1, "only the bucket was heard of: {sources}");
+}
+
 /// The rows as pairs of a release and how it stands.
 fn standings(board: &Value) -> Vec<(&str, &str)> {
     let rows = board["rows"].as_array().expect("rows").iter();
