@@ -128,6 +128,7 @@ async fn a_tab_goes_on_over_a_deploy_and_is_offered_what_is_live() {
     tab.type_into("combobox", "Filter instances", &format!("verdict:allows-v1 {id} ")).await;
     tab.wait("the one instance", async || tab.all("row", "Allows v1").await.len() == 1).await;
     tab.evaluate("document.querySelector('.grid-body [role=row] a').click()").await;
+    tab.sees("tokens are optional").await;
     tab.click("button", "Enforce IMDSv2").await;
     tab.sees("AWS would permit the call.").await;
     tab.type_into("textbox", "Reason", "over a deploy").await;
