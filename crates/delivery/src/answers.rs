@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::delivery::{
     Answer, Cell, CellContext, ChangeState, ChangeSummary, CommitSha, Dora, DoraRules, EnvironmentFacts,
-    EnvironmentName, Fact, Question, Search, ServiceName, Source, Standing, Timeline, deployments, dora, why,
+    EnvironmentName, Fact, Question, Search, ServiceName, Source, Standing, deployments, dora, why,
 };
 use domain::wire::delivery::SourceView;
 use jiff::Timestamp;
@@ -39,38 +39,23 @@ impl Delivery {
         Ok(rows.collect())
     }
 
-    /// The way of a change; its commit may be named by its first digits.
-    ///
-    /// # Errors
-    /// [`DeliveryError::NotFound`] where nothing is known of it, or where several begin like that.
-    pub async fn timeline(
-        &self,
-        service: &ServiceName,
-        commit: &CommitSha,
-    ) -> Result<Timeline, DeliveryError> {
-        let state = self.state(service, commit).await?;
-        Ok(Timeline::of(&state, &self.config.environments))
-    }
-
     /// Why a change is not in each of the environments yet, in their order.
     ///
     /// # Errors
-    /// [`DeliveryError::NotFound`] where nothing is known of the change.
+    /// What the store says.
     pub async fn reasons(
         &self,
-        service: &ServiceName,
-        commit: &CommitSha,
+        state: &ChangeState,
         now: Timestamp,
     ) -> Result<Vec<(EnvironmentName, Answer)>, DeliveryError> {
-        let state = self.state(service, commit).await?;
-        let changes = self.store.change_summaries(service).await?;
+        let changes = self.store.change_summaries(state.service()).await?;
         let facts = EnvironmentFacts {
-            branch: self.config.service(service).map(|service| service.branch.clone()),
+            branch: self.config.service(state.service()).map(|service| service.branch.clone()),
             ..EnvironmentFacts::default()
         };
         let reason = |environment: &EnvironmentName| {
             let question = Question {
-                state: Some(&state),
+                state: Some(state),
                 environment,
                 order: &self.config.environments,
                 history: &deployments(&changes, environment),
@@ -145,7 +130,15 @@ impl Delivery {
         Source::ALL.into_iter().map(view).collect()
     }
 
-    async fn state(&self, service: &ServiceName, commit: &CommitSha) -> Result<ChangeState, DeliveryError> {
+    /// What is known of a change; its commit may be named by its first digits.
+    ///
+    /// # Errors
+    /// [`DeliveryError::NotFound`] where nothing is known of it, or where several begin like that.
+    pub async fn state(
+        &self,
+        service: &ServiceName,
+        commit: &CommitSha,
+    ) -> Result<ChangeState, DeliveryError> {
         let unknown =
             || DeliveryError::NotFound(format!("Nothing is known of commit {commit} of {service}."));
         if let Some(state) = self.store.change_state(service, commit).await? {

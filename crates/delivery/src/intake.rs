@@ -43,12 +43,12 @@ impl Intake {
 
     async fn record_waiting(&self) {
         let _turn = self.turn.lock().await;
-        let mut lots = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        let lots = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
         let Some(now) = lots.iter().map(|lot| lot.now).max() else { return };
         if let [_] = &lots[..] {
             return self.record_each(lots).await;
         }
-        let all: Vec<Fact> = lots.iter_mut().flat_map(|lot| lot.facts.iter().cloned()).collect();
+        let all: Vec<Fact> = lots.iter().flat_map(|lot| lot.facts.iter().cloned()).collect();
         match self.store.record_facts(&all, now).await {
             // Who of them told it first does not matter to anybody.
             Ok(recorded) => lots.into_iter().for_each(|lot| {

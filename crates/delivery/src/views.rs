@@ -1,6 +1,8 @@
 //! The answers as they are shown, for somebody who may see a part of the services and environments.
 
-use domain::delivery::{Cell, ChangeSummary, CommitSha, EnvironmentName, Fact, Search, ServiceName};
+use domain::delivery::{
+    Cell, ChangeSummary, CommitSha, EnvironmentName, Fact, Search, ServiceName, Timeline,
+};
 use domain::wire::delivery::{DoraView, MatrixRow, MatrixView, ReasonView, TimelineView};
 use jiff::Timestamp;
 
@@ -76,8 +78,9 @@ impl Delivery {
         now: Timestamp,
     ) -> Result<TimelineView, DeliveryError> {
         let (service, commit) = (self.service_in_sight(sight, service)?, CommitSha::parse(commit)?);
-        let timeline = self.timeline(&service, &commit).await?;
-        let reasons = self.reasons(&service, &commit, now).await?;
+        let state = self.state(&service, &commit).await?;
+        let reasons = self.reasons(&state, now).await?;
+        let timeline = Timeline::of(&state, &self.config.environments);
         let sees = |name: &str| EnvironmentName::parse(name).is_ok_and(|name| sight.sees(&service, &name));
         let mut view = TimelineView::of(&timeline);
         view.environments.retain(|one| sees(&one.environment));

@@ -174,15 +174,15 @@ async fn adopt(
 ) -> Result<Vec<(i64, Fact)>, StoreError> {
     let mut adopted = Vec::new();
     let full = commit.as_str();
+    let prefixes: Vec<&str> = (SHORTEST_COMMIT..full.len()).map(|digits| &full[..digits]).collect();
     let sql = format!(
-        "SELECT commit_sha FROM delivery_changes WHERE service = $1 AND commit_sha IN {}",
-        // One past the service, which is the first value.
-        placeholders(1, full.len() - SHORTEST_COMMIT + 1).replacen("($1, ", "(", 1)
+        "SELECT commit_sha FROM delivery_changes WHERE commit_sha IN {} AND service = ${}",
+        placeholders(1, prefixes.len()),
+        prefixes.len() + 1
     );
-    let mut query = sqlx::query(AssertSqlSafe(sql)).bind(service.as_str());
-    for digits in SHORTEST_COMMIT..full.len() {
-        query = query.bind(&full[..digits]);
-    }
+    let query =
+        prefixes.into_iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, prefix| query.bind(prefix));
+    let query = query.bind(service.as_str());
     for row in query.fetch_all(&mut *tx).await? {
         let short: &str = row.try_get("commit_sha")?;
         let rows = sqlx::query(

@@ -1,7 +1,7 @@
 //! Services down, environments across: what runs, how well, how far behind, and what is on its way.
 
-use domain::delivery::HoldKind;
-use domain::wire::delivery::{CellView, HealthView, HoldView, MarkView, MatrixRow, MatrixView};
+use domain::delivery::{Hold, HoldKind};
+use domain::wire::delivery::{CellView, HealthView, MarkView, MatrixRow, MatrixView};
 use leptos::prelude::*;
 
 use super::grid::grid;
@@ -120,7 +120,7 @@ fn mark(service: &str, mark: &MarkView) -> AnyView {
     .into_any()
 }
 
-fn hold(hold: &HoldView) -> AnyView {
+fn hold(hold: &Hold) -> AnyView {
     let kind = match hold.kind {
         HoldKind::Frozen => "frozen",
         HoldKind::Held => "held",

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::delivery::{
     Answer, Cell, CellHealth, CommitSha, CriticalPath, DeadlineKind, Detail, EnvironmentName, Health, Hold,
-    HoldKind, Mark, NextMove, Part, ServiceName, Stage, Status, Step, StepStatus, Timeline,
+    Mark, NextMove, Part, ServiceName, Stage, Status, Step, StepStatus, Timeline,
 };
 use crate::time::Timestamp;
 
@@ -64,7 +64,7 @@ pub struct CellView {
     pub ahead_of: Option<String>,
     pub in_progress: Option<MarkView>,
     pub failed: Option<MarkView>,
-    pub holds: Vec<HoldView>,
+    pub holds: Vec<Hold>,
 }
 
 /// How an environment is.
@@ -84,17 +84,6 @@ pub struct MarkView {
     pub commit: String,
     pub stage: Stage,
     pub status: Status,
-}
-
-/// A hold in force.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HoldView {
-    pub kind: HoldKind,
-    pub by: String,
-    pub reason: String,
-    pub since: Timestamp,
-    pub until: Option<Timestamp>,
-    pub pull_request: Option<u32>,
 }
 
 /// What a pipeline tells of one stage: a fact without what the server adds.
@@ -252,7 +241,7 @@ impl CellView {
             ahead_of: cell.ahead_of.as_ref().map(ToString::to_string),
             in_progress: cell.in_progress.as_ref().map(MarkView::of),
             failed: cell.failed.as_ref().map(MarkView::of),
-            holds: cell.holds.iter().map(HoldView::of).collect(),
+            holds: cell.holds.clone(),
         }
     }
 }
@@ -283,19 +272,6 @@ impl HealthView {
 impl MarkView {
     fn of(mark: &Mark) -> MarkView {
         MarkView { commit: mark.commit.to_string(), stage: mark.stage, status: mark.status }
-    }
-}
-
-impl HoldView {
-    fn of(hold: &Hold) -> HoldView {
-        HoldView {
-            kind: hold.kind,
-            by: hold.by.clone(),
-            reason: hold.reason.clone(),
-            since: hold.since,
-            until: hold.until,
-            pull_request: hold.pull_request,
-        }
     }
 }
 
