@@ -7,6 +7,7 @@ mod config;
 mod error;
 pub mod github;
 mod intake;
+pub mod reader;
 pub mod report;
 mod sources;
 mod views;

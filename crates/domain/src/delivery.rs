@@ -25,6 +25,7 @@ mod name;
 mod path;
 mod rollout;
 mod search;
+mod sighting;
 mod stage;
 mod standing;
 mod state;
@@ -51,6 +52,9 @@ pub use name::{CommitSha, EnvironmentName, EnvironmentOrder, InvalidName, Repeat
 pub use path::{CriticalPath, Hop};
 pub use rollout::{DeploymentState, PodState, PodTrouble, RolloutStatus, rollout_detail, rollout_status};
 pub use search::Search;
+pub use sighting::{
+    Application, Branch, DesiredTag, ImageRef, Operation, Place, Seen, Sighting, Synced, TagChange, Workload,
+};
 pub use stage::{Source, Stage, Status};
 pub use standing::{EnvironmentStanding, Mark, Standing};
 pub use state::{ChangeState, LiveMark, Observation, Turn};
