@@ -19,12 +19,30 @@ use crate::{cargo, emulator, paths};
 
 const RUNS: usize = 5;
 const QUICK_RUNS: usize = 3;
-/// How many files, and how large the largest is.
-const CASES: [(&str, usize, usize); 3] = [
-    ("500 files of up to 20 KB", 500, 20_000),
-    ("a bundle of 30 files", 30, 60_000),
-    ("2,000 files of up to 20 KB", 2_000, 20_000),
+/// What is uploaded: how many files, how large the largest is, and by which of our commands.
+struct Case {
+    name: &'static str,
+    files: usize,
+    largest: usize,
+    verb: Verb,
+}
+
+const CASES: [Case; 4] = [
+    Case { name: "500 files of up to 20 KB", files: 500, largest: 20_000, verb: Verb::Push },
+    Case { name: "a bundle of 30 files", files: 30, largest: 60_000, verb: Verb::Push },
+    Case { name: "a bundle of 30 files, copied only", files: 30, largest: 60_000, verb: Verb::Sync },
+    Case { name: "2,000 files of up to 20 KB", files: 2_000, largest: 20_000, verb: Verb::Push },
 ];
+
+/// Which of our commands uploads.
+#[derive(Clone, Copy)]
+enum Verb {
+    /// Checks what was uploaded and makes it live, by six requests one after the other that no peer makes.
+    Push,
+    /// Only copies, as the peers do.
+    Sync,
+}
+
 /// How long a local cloud may take until it answers.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -35,18 +53,22 @@ struct Runner {
 }
 
 impl Runner {
-    fn command(&self, url: &str, directory: &Path, bucket: &str, home: &Path) -> Command {
+    fn command(&self, verb: Verb, url: &str, directory: &Path, bucket: &str, home: &Path) -> Command {
         let mut command = Command::new(&self.program);
-        match self.name {
-            "tollgate" => command
+        match (self.name, verb) {
+            ("tollgate", Verb::Push) => command
                 .args(["--endpoint-url", url, "publish", "push"])
                 .arg(directory)
                 .args(["--bucket", bucket, "--commit", "0000000", "--branch", "main", "--author", "bench"]),
-            "aws-cli" => command
+            ("tollgate", Verb::Sync) => command
+                .args(["--endpoint-url", url, "publish", "sync"])
+                .arg(directory)
+                .args(["--bucket", bucket]),
+            ("aws-cli", _) => command
                 .args(["s3", "sync", "--only-show-errors"])
                 .arg(directory)
                 .arg(format!("s3://{bucket}")),
-            "s5cmd" => command
+            ("s5cmd", _) => command
                 .args(["--endpoint-url", url, "--log", "error", "sync"])
                 .arg(format!("{}/", directory.display()))
                 .arg(format!("s3://{bucket}/")),
@@ -81,15 +103,13 @@ pub(super) fn run(quick: bool, binary: Option<PathBuf>) -> Result<()> {
     let cases = if quick { &CASES[..1] } else { &CASES[..] };
     let stub = s3::start()?;
     let mut rows = Vec::new();
-    for (name, files, largest) in cases {
-        let bundle = bundle(*files, *largest)?;
-        rows.extend(case(&runners, &stub, &format!("{name}, stub"), &bundle, runs)?);
+    for case in cases {
+        rows.extend(measure_case(&runners, &stub, "stub", case, runs)?);
     }
     if !quick {
         let (url, cloud) = second_cloud()?;
-        for (name, files, largest) in &CASES[..2] {
-            let bundle = bundle(*files, *largest)?;
-            rows.extend(case(&runners, &url, &format!("{name}, local cloud"), &bundle, runs)?);
+        for case in &CASES[..3] {
+            rows.extend(measure_case(&runners, &url, "local cloud", case, runs)?);
         }
         drop(cloud);
     }
@@ -121,7 +141,8 @@ fn second_cloud() -> Result<(String, Held)> {
 }
 
 /// Each runner in turn, in a bucket of its own: everything, and then nothing.
-fn case(runners: &[Runner], url: &str, name: &str, bundle: &Bundle, runs: usize) -> Result<Vec<Row>> {
+fn measure_case(runners: &[Runner], url: &str, place: &str, case: &Case, runs: usize) -> Result<Vec<Row>> {
+    let (name, bundle) = (format!("{}, {place}", case.name), bundle(case.files, case.largest)?);
     let mut first: BTreeMap<&'static str, Vec<Cost>> = BTreeMap::new();
     let mut again: BTreeMap<&'static str, Vec<Cost>> = BTreeMap::new();
     let address = url.trim_start_matches("http://");
@@ -133,7 +154,7 @@ fn case(runners: &[Runner], url: &str, name: &str, bundle: &Bundle, runs: usize)
             let bucket = format!("bench-{case_number}-{round}-{}", runner.name);
             steering.send("PUT", &format!("/{bucket}"), "")?;
             let home = tempfile::tempdir()?;
-            let command = || runner.command(url, bundle.directory.path(), &bucket, home.path());
+            let command = || runner.command(case.verb, url, bundle.directory.path(), &bucket, home.path());
             let (cost, _) = measure::run(&command())?;
             let (nothing, _) = measure::run(&command())?;
             // An upload of nothing would be quick.

@@ -49,6 +49,8 @@ pub struct EnvironmentKnowledge {
     pub environment: EnvironmentName,
     /// When the sources that tell of the environment were last read without an error: until then, what they told last held.
     pub known_at: Option<Timestamp>,
+    /// How it is now, where a source sees that; else it is as it was when its changes were last told of.
+    pub health: Option<Health>,
     pub holds: Vec<Hold>,
 }
 
@@ -135,11 +137,15 @@ impl CellContext<'_> {
 
     fn health(&self, name: &EnvironmentName, seen: Option<SeenHealth>, runs: bool) -> CellHealth {
         let known_at = self.known_at(name);
-        let as_of = seen.map(|seen| seen.observed).max(known_at);
+        let health_now = self.knowledge(name).and_then(|known| known.health).zip(known_at);
+        let (health, as_of) = match health_now {
+            Some((health, at)) => (Some(health), Some(at)),
+            None => (seen.map(|seen| seen.health), seen.map(|seen| seen.observed).max(known_at)),
+        };
         if !self.is_fresh(as_of) {
-            return CellHealth::Unknown { last: seen.map(|seen| seen.health), as_of };
+            return CellHealth::Unknown { last: health, as_of };
         }
-        match seen.map(|seen| seen.health) {
+        match health {
             Some(Health::Healthy) => CellHealth::Healthy,
             Some(Health::Progressing | Health::Suspended) => CellHealth::Progressing,
             Some(Health::Degraded) => CellHealth::Degraded,

@@ -38,7 +38,7 @@ pub enum Seen {
     DesiredTag(DesiredTag),
     Bump(BumpPullRequest),
     Updater(UpdaterFacts),
-    Application(Application),
+    Application(Box<Application>),
     Workload(Workload),
 }
 

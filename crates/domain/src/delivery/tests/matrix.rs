@@ -17,7 +17,7 @@ fn summaries(facts: &[Fact]) -> Vec<ChangeSummary> {
 /// The environments were all read at a second.
 fn known(second: i64) -> Vec<EnvironmentKnowledge> {
     let known_at = Some(at(second));
-    let of = |environment| EnvironmentKnowledge { environment, known_at, holds: Vec::new() };
+    let of = |environment| EnvironmentKnowledge { environment, known_at, health: None, holds: Vec::new() };
     ["dev", "staging", "prod"].map(environment).map(of).to_vec()
 }
 

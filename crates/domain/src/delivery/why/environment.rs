@@ -199,7 +199,8 @@ impl Known<'_> {
         };
         let link = step.and_then(|step| step.link.as_ref());
         let status = self.status(Stage::Rollout, true);
-        let detail = told.or(self.question.facts.rollout.as_ref());
+        // What is seen now is newer than what was told: each count is told once.
+        let detail = self.question.facts.rollout.as_ref().or(told);
         let finding = match (status, detail) {
             (Some(Status::Succeeded), _) => return self.rolled_out(),
             (Some(Status::Failed | Status::Cancelled), None) => {

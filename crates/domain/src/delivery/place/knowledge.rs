@@ -1,0 +1,172 @@
+//! What is known of a service in an environment beside its changes, from what is seen of it.
+
+use super::{Images, Scene};
+use crate::delivery::{
+    ArgoFacts, Automation, CommitSha, EnvironmentFacts, EnvironmentKnowledge, EnvironmentName,
+    EnvironmentOrder, Health, RolloutDetail, RolloutStatus, Source, SourceFacts, Workload, rollout_detail,
+    rollout_status,
+};
+use crate::time::Timestamp;
+
+/// How a reader is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReaderState {
+    /// `git/acme/gitops`: tells it apart from the others.
+    pub name: String,
+    pub source: Source,
+    /// When it last read without an error.
+    pub last_success: Option<Timestamp>,
+    /// When and why it failed since.
+    pub problem: Option<(Timestamp, String)>,
+}
+
+impl Scene<'_> {
+    /// What decides what a change waits for here.
+    ///
+    /// `readers` are those that are asked about this environment.
+    pub fn environment_facts(
+        &self,
+        commit: &CommitSha,
+        tag: Option<&str>,
+        place: (&EnvironmentName, &EnvironmentOrder),
+        images: &impl Images,
+        readers: &[&ReaderState],
+        stale_after_seconds: u32,
+    ) -> EnvironmentFacts {
+        let change = self.change_of(commit, images);
+        let bump = self.bumps.iter().filter(|bump| bump.tag.is_none() || bump.tag.as_deref() == tag);
+        EnvironmentFacts {
+            branch: None,
+            automation: self.automation(place),
+            holds: Vec::new(),
+            bump: bump.max_by_key(|bump| bump.number).map(|bump| (*bump).clone()),
+            argo: self.argo(change),
+            rollout: self.rollout_of(commit, images),
+            sources: sources(readers, stale_after_seconds),
+        }
+    }
+
+    /// How the service is here now, whichever change it runs; `known_at` is when those who see it last looked.
+    pub fn knowledge(&self, environment: &EnvironmentName, readers: &[&ReaderState]) -> EnvironmentKnowledge {
+        let watches = |reader: &&&ReaderState| match reader.source {
+            Source::ArgoCd | Source::Kubernetes => true,
+            Source::Github
+            | Source::CdEvents
+            | Source::Report
+            | Source::Ecr
+            | Source::Assets
+            | Source::Git => false,
+        };
+        let looked = readers.iter().filter(watches).map(|reader| reader.last_success);
+        // As old as the oldest of them: what one does not see any more may have changed.
+        let known_at = looked.min().flatten();
+        EnvironmentKnowledge {
+            environment: environment.clone(),
+            known_at,
+            health: self.health(),
+            holds: Vec::new(),
+        }
+    }
+
+    /// The worst that is seen; `None` where nothing is.
+    fn health(&self) -> Option<Health> {
+        let of_applications = self.applications.iter().map(|(_, application)| application.state.health);
+        let of_workloads = self.workloads.iter().map(|(_, workload)| health_of(workload));
+        of_applications.chain(of_workloads).max_by_key(|health| match health {
+            Health::Healthy => 0,
+            Health::Suspended => 1,
+            Health::Progressing => 2,
+            Health::Unknown => 3,
+            Health::Missing => 4,
+            Health::Degraded => 5,
+        })
+    }
+
+    fn automation(&self, (environment, order): (&EnvironmentName, &EnvironmentOrder)) -> Automation {
+        match self.updaters.first() {
+            Some(updater) => Automation::Updater((*updater).clone()),
+            None if self.desired.is_empty() => Automation::Unknown,
+            None if order.before(environment).is_some() => Automation::Promotion,
+            None => Automation::Pipeline,
+        }
+    }
+
+    fn argo(&self, change: Option<&crate::delivery::TagChange>) -> Option<ArgoFacts> {
+        let (_, application) = self.applications.first()?;
+        let compared = application.state.compared_revision();
+        Some(ArgoFacts {
+            link: application.link.clone(),
+            poll_seconds: application.poll_seconds,
+            jitter_seconds: application.jitter_seconds,
+            last_reconciled: application.last_reconciled,
+            sees_commit: compared.zip(change).and_then(|(revision, change)| self.contains(revision, change)),
+            sync_status: Some(application.state.sync_status),
+            auto_sync: application.auto_sync,
+            window: application.window,
+            conditions: application.conditions.clone(),
+            health: Some(application.state.health),
+            health_message: application.health_message.clone(),
+        })
+    }
+
+    /// The rollout of the change that has come least far.
+    fn rollout_of(&self, commit: &CommitSha, images: &impl Images) -> Option<RolloutDetail> {
+        let of_commit = |workload: &Workload| {
+            let mut commits = workload.images.iter().filter_map(|image| images.commit_of(image));
+            commits.any(|built| built.matches(commit))
+        };
+        let worst = self
+            .workloads
+            .iter()
+            .filter(|(_, workload)| of_commit(workload))
+            .min_by_key(|(_, workload)| has_come(rollout_status(&workload.state)))?;
+        Some(rollout_detail(&worst.1.name, &worst.1.state, &worst.1.pods))
+    }
+}
+
+fn has_come(status: RolloutStatus) -> u8 {
+    match status {
+        RolloutStatus::DeadlineExceeded => 0,
+        RolloutStatus::Pending => 1,
+        RolloutStatus::Paused { .. } => 2,
+        RolloutStatus::Updating { .. } => 3,
+        RolloutStatus::BecomingAvailable { .. } => 4,
+        RolloutStatus::Terminating { .. } => 5,
+        RolloutStatus::Complete => 6,
+    }
+}
+
+fn health_of(workload: &Workload) -> Health {
+    match rollout_status(&workload.state) {
+        RolloutStatus::Complete => Health::Healthy,
+        RolloutStatus::DeadlineExceeded => Health::Degraded,
+        RolloutStatus::BecomingAvailable { .. } if workload.finished.is_some() => {
+            if workload.state.minimum_available { Health::Healthy } else { Health::Degraded }
+        }
+        RolloutStatus::Paused { .. } => Health::Suspended,
+        RolloutStatus::Pending
+        | RolloutStatus::Updating { .. }
+        | RolloutStatus::Terminating { .. }
+        | RolloutStatus::BecomingAvailable { .. } => Health::Progressing,
+    }
+}
+
+/// One for each source: the reader that has been silent for longest.
+fn sources(readers: &[&ReaderState], stale_after_seconds: u32) -> Vec<SourceFacts> {
+    let mut kinds: Vec<Source> = readers.iter().map(|reader| reader.source).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    let silent_longest = |source: Source| {
+        let reader = readers
+            .iter()
+            .filter(|reader| reader.source == source)
+            .min_by_key(|reader| reader.last_success)?;
+        Some(SourceFacts {
+            source,
+            last_success: reader.last_success,
+            error: reader.problem.as_ref().map(|(_, problem)| problem.clone()),
+            stale_after_seconds,
+        })
+    };
+    kinds.into_iter().filter_map(silent_longest).collect()
+}
