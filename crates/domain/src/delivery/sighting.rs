@@ -6,8 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::delivery::{
-    ApplicationState, BumpPullRequest, Condition, DeploymentState, EnvironmentName, OperationPhase, PodState,
-    ServiceName, Source, SyncWindow, UpdaterFacts,
+    ApplicationState, BumpPullRequest, Condition, DeploymentState, EnvironmentName, Health, OperationPhase,
+    PodState, RolloutStatus, ServiceName, Source, SyncWindow, UpdaterFacts, rollout_status,
 };
 use crate::time::Timestamp;
 
@@ -21,6 +21,23 @@ pub struct Sighting {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<Place>,
     pub seen: Seen,
+}
+
+impl Sighting {
+    /// Whether it says more than that somebody looked again.
+    pub fn is_news_after(&self, before: &Sighting) -> bool {
+        self.without_looks() != before.without_looks()
+    }
+
+    fn without_looks(&self) -> Sighting {
+        let mut same = self.clone();
+        match &mut same.seen {
+            Seen::Application(application) => application.last_reconciled = None,
+            Seen::Updater(updater) => updater.last_checked = None,
+            Seen::Branch(_) | Seen::DesiredTag(_) | Seen::Bump(_) | Seen::Workload(_) => {}
+        }
+        same
+    }
 }
 
 /// A service in an environment.
@@ -50,6 +67,15 @@ impl Seen {
             Seen::Bump(_) => Source::Github,
             Seen::Updater(_) | Seen::Application(_) => Source::ArgoCd,
             Seen::Workload(_) => Source::Kubernetes,
+        }
+    }
+
+    /// How it is, of what has a health.
+    pub fn health(&self) -> Option<Health> {
+        match self {
+            Seen::Application(application) => Some(application.state.health),
+            Seen::Workload(workload) => Some(workload.health()),
+            Seen::Branch(_) | Seen::DesiredTag(_) | Seen::Bump(_) | Seen::Updater(_) => None,
         }
     }
 }
@@ -214,6 +240,39 @@ pub struct Workload {
     pub finished: Option<Timestamp>,
     /// When `Available` last changed.
     pub available_since: Option<Timestamp>,
+}
+
+impl Workload {
+    /// Whether the rollout was complete, and enough of it serves.
+    pub fn serves(&self) -> bool {
+        match rollout_status(&self.state) {
+            RolloutStatus::Complete => true,
+            RolloutStatus::BecomingAvailable { .. } => {
+                self.finished.is_some() && self.state.minimum_available
+            }
+            RolloutStatus::Pending
+            | RolloutStatus::DeadlineExceeded
+            | RolloutStatus::Updating { .. }
+            | RolloutStatus::Paused { .. }
+            | RolloutStatus::Terminating { .. } => false,
+        }
+    }
+
+    /// How it is, in Argo CD's words.
+    pub fn health(&self) -> Health {
+        match rollout_status(&self.state) {
+            _ if self.serves() => Health::Healthy,
+            RolloutStatus::DeadlineExceeded => Health::Degraded,
+            // It was complete, and too little of it is left.
+            RolloutStatus::BecomingAvailable { .. } if self.finished.is_some() => Health::Degraded,
+            RolloutStatus::Paused { .. } => Health::Suspended,
+            RolloutStatus::Complete
+            | RolloutStatus::Pending
+            | RolloutStatus::Updating { .. }
+            | RolloutStatus::Terminating { .. }
+            | RolloutStatus::BecomingAvailable { .. } => Health::Progressing,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod logins;
 mod migrations;
 mod outbox;
 mod persons;
+mod readings;
 mod retention;
 mod sample;
 mod sessions;

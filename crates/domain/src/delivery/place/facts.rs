@@ -154,7 +154,7 @@ impl Scene<'_> {
         let mut since: Option<Timestamp> = None;
         let mut id = String::new();
         for (reader, workload) in &self.workloads {
-            if !is_complete(workload) {
+            if !workload.serves() {
                 return None;
             }
             since = since.max(workload.finished);
@@ -280,21 +280,6 @@ fn turn(status: Status, finished: Option<Timestamp>, detail: &RolloutDetail) -> 
                 detail.waiting.as_ref().map_or("", |waiting| &waiting.reason)
             )
         }
-    }
-}
-
-fn is_complete(workload: &Workload) -> bool {
-    match rollout_status(&workload.state) {
-        RolloutStatus::Complete => true,
-        // It was, and enough of it serves.
-        RolloutStatus::BecomingAvailable { .. } => {
-            workload.finished.is_some() && workload.state.minimum_available
-        }
-        RolloutStatus::Pending
-        | RolloutStatus::DeadlineExceeded
-        | RolloutStatus::Updating { .. }
-        | RolloutStatus::Paused { .. }
-        | RolloutStatus::Terminating { .. } => false,
     }
 }
 

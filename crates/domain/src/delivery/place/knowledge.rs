@@ -3,8 +3,8 @@
 use super::{Images, Scene};
 use crate::delivery::{
     ArgoFacts, Automation, CommitSha, EnvironmentFacts, EnvironmentKnowledge, EnvironmentName,
-    EnvironmentOrder, Health, RolloutDetail, RolloutStatus, Source, SourceFacts, Workload, rollout_detail,
-    rollout_status,
+    EnvironmentOrder, Health, RolloutDetail, RolloutStatus, Source, SourceFacts, TagChange, Workload,
+    rollout_detail, rollout_status,
 };
 use crate::time::Timestamp;
 
@@ -46,42 +46,6 @@ impl Scene<'_> {
         }
     }
 
-    /// How the service is here now, whichever change it runs; `known_at` is when those who see it last looked.
-    pub fn knowledge(&self, environment: &EnvironmentName, readers: &[&ReaderState]) -> EnvironmentKnowledge {
-        let watches = |reader: &&&ReaderState| match reader.source {
-            Source::ArgoCd | Source::Kubernetes => true,
-            Source::Github
-            | Source::CdEvents
-            | Source::Report
-            | Source::Ecr
-            | Source::Assets
-            | Source::Git => false,
-        };
-        let looked = readers.iter().filter(watches).map(|reader| reader.last_success);
-        // As old as the oldest of them: what one does not see any more may have changed.
-        let known_at = looked.min().flatten();
-        EnvironmentKnowledge {
-            environment: environment.clone(),
-            known_at,
-            health: self.health(),
-            holds: Vec::new(),
-        }
-    }
-
-    /// The worst that is seen; `None` where nothing is.
-    fn health(&self) -> Option<Health> {
-        let of_applications = self.applications.iter().map(|(_, application)| application.state.health);
-        let of_workloads = self.workloads.iter().map(|(_, workload)| health_of(workload));
-        of_applications.chain(of_workloads).max_by_key(|health| match health {
-            Health::Healthy => 0,
-            Health::Suspended => 1,
-            Health::Progressing => 2,
-            Health::Unknown => 3,
-            Health::Missing => 4,
-            Health::Degraded => 5,
-        })
-    }
-
     fn automation(&self, (environment, order): (&EnvironmentName, &EnvironmentOrder)) -> Automation {
         match self.updaters.first() {
             Some(updater) => Automation::Updater((*updater).clone()),
@@ -91,7 +55,7 @@ impl Scene<'_> {
         }
     }
 
-    fn argo(&self, change: Option<&crate::delivery::TagChange>) -> Option<ArgoFacts> {
+    fn argo(&self, change: Option<&TagChange>) -> Option<ArgoFacts> {
         let (_, application) = self.applications.first()?;
         let compared = application.state.compared_revision();
         Some(ArgoFacts {
@@ -124,6 +88,35 @@ impl Scene<'_> {
     }
 }
 
+impl EnvironmentKnowledge {
+    /// How a service is in an environment now, whichever change it runs: by the health of each thing that is seen of it, with its
+    /// reader.
+    pub fn of(
+        environment: &EnvironmentName,
+        seen: &[(Option<Health>, &ReaderState)],
+    ) -> EnvironmentKnowledge {
+        let watched = || seen.iter().filter_map(|(health, reader)| Some(((*health)?, reader)));
+        EnvironmentKnowledge {
+            environment: environment.clone(),
+            // As old as the oldest of them: what one does not see any more may have changed.
+            known_at: watched().map(|(_, reader)| reader.last_success).min().flatten(),
+            health: watched().map(|(health, _)| health).max_by_key(|health| gravity(*health)),
+            holds: Vec::new(),
+        }
+    }
+}
+
+fn gravity(health: Health) -> u8 {
+    match health {
+        Health::Healthy => 0,
+        Health::Suspended => 1,
+        Health::Progressing => 2,
+        Health::Unknown => 3,
+        Health::Missing => 4,
+        Health::Degraded => 5,
+    }
+}
+
 fn has_come(status: RolloutStatus) -> u8 {
     match status {
         RolloutStatus::DeadlineExceeded => 0,
@@ -133,21 +126,6 @@ fn has_come(status: RolloutStatus) -> u8 {
         RolloutStatus::BecomingAvailable { .. } => 4,
         RolloutStatus::Terminating { .. } => 5,
         RolloutStatus::Complete => 6,
-    }
-}
-
-fn health_of(workload: &Workload) -> Health {
-    match rollout_status(&workload.state) {
-        RolloutStatus::Complete => Health::Healthy,
-        RolloutStatus::DeadlineExceeded => Health::Degraded,
-        RolloutStatus::BecomingAvailable { .. } if workload.finished.is_some() => {
-            if workload.state.minimum_available { Health::Healthy } else { Health::Degraded }
-        }
-        RolloutStatus::Paused { .. } => Health::Suspended,
-        RolloutStatus::Pending
-        | RolloutStatus::Updating { .. }
-        | RolloutStatus::Terminating { .. }
-        | RolloutStatus::BecomingAvailable { .. } => Health::Progressing,
     }
 }
 

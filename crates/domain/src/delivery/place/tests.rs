@@ -3,8 +3,8 @@
 use super::*;
 use crate::delivery::tests::facts::{at, environment, order, service, sha};
 use crate::delivery::{
-    ApplicationState, ChangeState, CommitSha, Detail, Fact, Health, Operation, OperationPhase, PodState,
-    PullRequestState, Source, Stage, Status, SyncStatus, SyncWindow, Synced, Told,
+    ApplicationState, ChangeState, CommitSha, Detail, EnvironmentKnowledge, Fact, Health, Operation,
+    OperationPhase, PodState, PullRequestState, Source, Stage, Status, SyncStatus, SyncWindow, Synced, Told,
 };
 use crate::time::Timestamp;
 
@@ -301,6 +301,20 @@ fn what_a_change_waits_for_is_read_from_what_is_seen() {
     assert_eq!((next.bump.unwrap().number, next.rollout), (8, None), "the newer one sets another tag");
     assert_eq!(next.argo.unwrap().sees_commit, None);
     assert_eq!(next.sources.len(), 3);
-    let knowledge = scene.knowledge(&prod, &readers);
+    let seen: Vec<_> =
+        sightings.iter().zip([2, 2, 0, 1, 2, 2]).map(|(one, at)| (one.seen.health(), readers[at])).collect();
+    let knowledge = EnvironmentKnowledge::of(&prod, &seen);
     assert_eq!((knowledge.health, knowledge.known_at), (Some(Health::Healthy), Some(at(800))));
+}
+
+#[test]
+fn that_somebody_looked_again_is_no_news() {
+    let before = sightings(&everything());
+    let looked = |second| {
+        let application = Application { last_reconciled: Some(at(second)), ..application("r5") };
+        Sighting { seen: Seen::Application(application.into()), ..before[2].clone() }
+    };
+    assert!(!looked(900).is_news_after(&before[2]));
+    let moved = Sighting { seen: Seen::Application(application("r4").into()), ..before[2].clone() };
+    assert!(moved.is_news_after(&before[2]));
 }
