@@ -1,15 +1,20 @@
 //! What is asked of the facts: the matrix, a change's timeline, why it is not somewhere yet, the latest changes, the metrics.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use domain::delivery::{
-    Answer, Cell, CellContext, ChangeState, ChangeSummary, CommitSha, Dora, DoraRules, EnvironmentFacts,
-    EnvironmentName, Fact, Question, Search, ServiceName, Source, Standing, deployments, dora, why,
+    About, Answer, Cell, CellContext, ChangeState, ChangeSummary, CommitSha, Dora, DoraRules,
+    EnvironmentFacts, EnvironmentKnowledge, EnvironmentName, Fact, Health, Place, Question, ReaderState,
+    Scene, Search, ServiceName, Source, Standing, deployments, dora, why,
 };
 use domain::wire::delivery::SourceView;
 use jiff::Timestamp;
 
+use crate::services::Services;
 use crate::{Delivery, DeliveryError, Service};
+
+type Knowledge = BTreeMap<ServiceName, Vec<EnvironmentKnowledge>>;
 
 /// How many changes a list answers at most.
 pub const MOST_CHANGES: u32 = 200;
@@ -21,22 +26,40 @@ impl Delivery {
     ///
     /// # Errors
     /// What the store says.
-    pub async fn matrix(&self, now: Timestamp) -> Result<Vec<(&Service, Vec<Cell>)>, DeliveryError> {
+    pub async fn matrix(&self, now: Timestamp) -> Result<Vec<(Service, Vec<Cell>)>, DeliveryError> {
         let standings = self.store.standings().await?;
         let mut standings: BTreeMap<ServiceName, Standing> =
             standings.into_iter().map(|standing| (standing.service.clone(), standing)).collect();
-        let context = CellContext {
-            order: &self.config.environments,
-            knowledge: &[],
-            stale_after_seconds: self.config.stale_after.as_secs(),
-            now,
-        };
-        let rows = self.config.services.iter().map(|service| {
+        let (mut knowledge, services) = self.knowledge().await?;
+        let rows = services.iter().map(|service| {
             let none = || Standing { service: service.name.clone(), environments: Vec::new() };
             let standing = standings.remove(&service.name).unwrap_or_else(none);
-            (service, standing.cells(&context))
+            let context = CellContext {
+                order: &self.config.environments,
+                knowledge: &knowledge.remove(&service.name).unwrap_or_default(),
+                stale_after_seconds: self.config.stale_after.as_secs(),
+                now,
+            };
+            (service.clone(), standing.cells(&context))
         });
         Ok(rows.collect())
+    }
+
+    /// How each service is in each environment, where somebody looks, and which services there are.
+    async fn knowledge(&self) -> Result<(Knowledge, Arc<Services>), DeliveryError> {
+        let readers = self.store.readers().await?;
+        let here = self.store.seen_here().await?;
+        let mut seen: BTreeMap<&Place, Vec<(Option<Health>, &ReaderState)>> = BTreeMap::new();
+        for one in &here {
+            let Some(reader) = readers.iter().find(|reader| reader.name == one.reader) else { continue };
+            seen.entry(&one.place).or_default().push((one.health, reader));
+        }
+        let mut knowledge = Knowledge::new();
+        for (place, seen) in seen {
+            let of = EnvironmentKnowledge::of(&place.environment, &seen);
+            knowledge.entry(place.service.clone()).or_default().push(of);
+        }
+        Ok((knowledge, self.discover(&here)))
     }
 
     /// Why a change is not in each of the environments yet, in their order.
@@ -49,11 +72,34 @@ impl Delivery {
         now: Timestamp,
     ) -> Result<Vec<(EnvironmentName, Answer)>, DeliveryError> {
         let changes = self.store.change_summaries(state.service()).await?;
-        let facts = EnvironmentFacts {
-            branch: self.config.service(state.service()).map(|service| service.branch.clone()),
-            ..EnvironmentFacts::default()
-        };
+        let services = self.services();
+        let service = services.get(state.service());
+        let sightings = self.store.sightings(state.service()).await?;
+        let images = self.known_images(state.service(), &sightings).await?;
+        let readers = self.store.readers().await?;
+        let summary = ChangeSummary::of(state);
         let reason = |environment: &EnvironmentName| {
+            let place = Place { service: state.service().clone(), environment: environment.clone() };
+            let here =
+                || sightings.iter().filter(|(_, seen)| seen.place.as_ref().is_none_or(|one| *one == place));
+            let scene = Scene::of(&place, here().map(|(reader, sighting)| (reader.as_str(), sighting)));
+            let asked: Vec<&ReaderState> =
+                readers.iter().filter(|reader| here().any(|(name, _)| *name == reader.name)).collect();
+            let facts = EnvironmentFacts {
+                branch: service.map(|service| service.branch.clone()),
+                ..scene.environment_facts(
+                    &About {
+                        commit: state.commit(),
+                        tag: summary.tag.as_deref(),
+                        environment,
+                        order: &self.config.environments,
+                        readers: &asked,
+                        stale_after_seconds: u32::try_from(self.config.stale_after.as_secs())
+                            .unwrap_or(u32::MAX),
+                    },
+                    &images,
+                )
+            };
             let question = Question {
                 state: Some(state),
                 environment,
@@ -109,25 +155,38 @@ impl Delivery {
         let changes = self.store.change_summaries(service).await?;
         let rules = DoraRules {
             days,
-            branch: self.config.service(service).map(|service| service.branch.clone()),
+            branch: self.services().get(service).map(|service| service.branch.clone()),
             failure_window_seconds: FAILURE_WINDOW_SECONDS,
         };
         let names = self.config.environments.names().iter();
         Ok(names.map(|environment| dora(&changes, environment, &rules, now)).collect())
     }
 
-    /// Who tells of changes, and when each was last heard of.
-    pub fn sources(&self) -> Vec<SourceView> {
-        let known = self.sources.known();
-        let view = |source: Source| {
-            let known = known.get(&source).cloned().unwrap_or_default();
+    /// Who tells of changes, and when each was last heard of: those that are read one by one, then those that tell by themselves.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn sources(&self) -> Result<Vec<SourceView>, DeliveryError> {
+        let readers = self.store.readers().await?;
+        let told = self.sources.known();
+        let read = readers.iter().map(|reader| SourceView {
+            source: reader.source.label().into(),
+            reader: Some(reader.name.clone()),
+            last_told: reader.last_success,
+            problem: reader.problem.as_ref().map(|(_, problem)| problem.clone()),
+        });
+        let by_itself = |source: &Source| {
+            let known = told.get(source).cloned().unwrap_or_default();
             SourceView {
                 source: source.label().into(),
+                reader: None,
                 last_told: known.last_told,
                 problem: known.problem.map(|(_, problem)| problem),
             }
         };
-        Source::ALL.into_iter().map(view).collect()
+        let is_read = |source: &Source| readers.iter().any(|reader| reader.source == *source);
+        let others = Source::ALL.iter().filter(|source| !is_read(source)).map(by_itself);
+        Ok(read.chain(others).collect())
     }
 
     /// What is known of a change; its commit may be named by its first digits.

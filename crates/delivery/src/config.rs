@@ -2,10 +2,8 @@
 
 use std::fmt;
 
-use domain::delivery::{EnvironmentName, EnvironmentOrder, ServiceName};
+use domain::delivery::{EnvironmentOrder, ServiceName};
 use jiff::SignedDuration;
-
-use crate::DeliveryError;
 
 /// What the console follows; without services it follows nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +22,8 @@ pub struct Service {
     pub name: ServiceName,
     /// The repository on GitHub that it is built from, as `owner/name`.
     pub repository: Option<String>,
+    /// The repository of its image, with the registry's host; any whose last part is the service's name where none is named.
+    pub image: Option<String>,
     /// The branch that is delivered.
     pub branch: String,
     /// The names of the workflows that are its own, in a repository that has several services; all of them where there are none.
@@ -65,23 +65,5 @@ impl DeliveryConfig {
 
     pub fn service(&self, name: &ServiceName) -> Option<&Service> {
         self.services.iter().find(|service| service.name == *name)
-    }
-
-    /// Whether a service and an environment are among those that are followed: a typing mistake in a pipeline must not become a
-    /// service of its own.
-    pub(crate) fn known(
-        &self,
-        service: &ServiceName,
-        environment: Option<&EnvironmentName>,
-    ) -> Result<(), DeliveryError> {
-        if self.service(service).is_none() {
-            return Err(DeliveryError::UnknownService(service.clone()));
-        }
-        match environment {
-            Some(environment) if !self.environments.names().contains(environment) => {
-                Err(DeliveryError::UnknownEnvironment(environment.clone()))
-            }
-            _ => Ok(()),
-        }
     }
 }

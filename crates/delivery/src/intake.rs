@@ -81,7 +81,7 @@ impl Delivery {
     pub async fn record(&self, facts: Vec<Fact>, now: Timestamp) -> Result<Recorded, DeliveryError> {
         for fact in &facts {
             fact.check()?;
-            self.config.known(&fact.service, fact.environment.as_ref())?;
+            self.followed(&fact.service, fact.environment.as_ref())?;
         }
         if facts.is_empty() {
             return Ok(Recorded::default());

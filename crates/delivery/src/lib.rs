@@ -4,17 +4,22 @@ mod answers;
 pub mod assets;
 pub mod cdevents;
 mod config;
+mod derive;
 mod error;
+mod follow;
 pub mod github;
+pub mod images;
 mod intake;
 pub mod reader;
 pub mod report;
+mod services;
 mod sources;
 mod views;
 
 use std::fmt::Display;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use domain::delivery::Source;
 use jiff::Timestamp;
 use store::Store;
@@ -22,7 +27,9 @@ use store::Store;
 pub use answers::MOST_CHANGES;
 pub use config::{DeliveryConfig, GithubConfig, Secret, Service};
 pub use error::DeliveryError;
+pub use follow::Followed;
 use intake::Intake;
+use services::Services;
 use sources::Sources;
 pub use views::{Everything, Sight};
 
@@ -33,12 +40,14 @@ pub struct Delivery {
     config: Arc<DeliveryConfig>,
     sources: Arc<Sources>,
     intake: Arc<Intake>,
+    services: Arc<ArcSwap<Services>>,
 }
 
 impl Delivery {
     pub fn new(store: Store, config: DeliveryConfig) -> Delivery {
         let intake = Arc::new(Intake::new(store.clone()));
-        Delivery { store, config: Arc::new(config), sources: Arc::default(), intake }
+        let services = Arc::new(ArcSwap::from_pointee(Services::configured(&config)));
+        Delivery { store, config: Arc::new(config), sources: Arc::default(), intake, services }
     }
 
     pub fn config(&self) -> &DeliveryConfig {

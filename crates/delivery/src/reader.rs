@@ -16,6 +16,8 @@ pub struct Told {
     /// Everything that the reader sees now: what it saw before and does not list any more is gone. `None` where it sees no such
     /// things.
     pub sightings: Option<Vec<Sighting>>,
+    /// What could not be read while the rest could, one line each: a repository that is missing, a permission.
+    pub problems: Vec<String>,
 }
 
 /// An image in a registry.
@@ -28,6 +30,10 @@ pub struct RegistryImage {
     pub pushed: Option<Timestamp>,
     /// Without a tag: that is chosen among `tags`.
     pub detail: ImageDetail,
+    /// Of an index of several platforms the digests of their manifests: a pod's `imageID` may name either.
+    pub platform_digests: Vec<String>,
+    /// When it became what it is, where it was something else before. What it was once and is again is told anew by this.
+    pub since: Option<Timestamp>,
     pub link: Option<String>,
 }
 
@@ -64,6 +70,13 @@ pub struct ReadError {
     pub message: String,
     /// When the source said to come back: it limits how often it is asked.
     pub retry_after: Option<Duration>,
+}
+
+impl RegistryImage {
+    /// Every name that it goes by: its tags, its digest, and those of its platforms.
+    pub(crate) fn names(&self) -> impl Iterator<Item = String> {
+        self.tags.iter().chain(&self.detail.digest).chain(&self.platform_digests).cloned()
+    }
 }
 
 impl ReadError {

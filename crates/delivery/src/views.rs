@@ -45,7 +45,7 @@ impl Delivery {
         let environments: Vec<&EnvironmentName> =
             self.config.environments.names().iter().filter(seen).collect();
         let shown = rows.iter().filter(|(service, _)| self.sees_service(sight, &service.name));
-        let row = |(service, cells): &(&Service, Vec<Cell>)| {
+        let row = |(service, cells): &(Service, Vec<Cell>)| {
             let sees = |environment: &EnvironmentName| sight.sees(&service.name, environment);
             let cells: Vec<Option<Cell>> = cells
                 .iter()
@@ -62,7 +62,7 @@ impl Delivery {
         Ok(MatrixView {
             rows: shown.map(row).collect(),
             environments: environments.iter().map(ToString::to_string).collect(),
-            sources: self.sources(),
+            sources: self.sources().await?,
         })
     }
 
@@ -77,7 +77,8 @@ impl Delivery {
         commit: &str,
         now: Timestamp,
     ) -> Result<TimelineView, DeliveryError> {
-        let (service, commit) = (self.service_in_sight(sight, service)?, CommitSha::parse(commit)?);
+        let service = self.service_in_sight(sight, service).await?;
+        let commit = CommitSha::parse(commit)?;
         let state = self.state(&service, &commit).await?;
         let reasons = self.reasons(&state, now).await?;
         let timeline = Timeline::of(&state, &self.config.environments);
@@ -104,17 +105,18 @@ impl Delivery {
         limit: u32,
     ) -> Result<Vec<ChangeSummary>, DeliveryError> {
         let limit = limit.clamp(1, MOST_CHANGES);
+        let all = self.services();
         let services: Vec<ServiceName> = match service {
             "" => {
-                let followed = self.config.services.iter().map(|service| &service.name);
+                let followed = all.iter().map(|service| &service.name);
                 followed.filter(|name| self.sees_service(sight, name)).cloned().collect()
             }
-            service => vec![self.service_in_sight(sight, service)?],
+            service => vec![self.service_in_sight(sight, service).await?],
         };
         let mut changes = match Search::parse(q) {
             // What others are told of must not leave nothing of what is in sight.
             Some(search) => self.search(&search, MOST_CHANGES).await?,
-            None if services.len() == self.config.services.len() => self.changes(None, limit).await?,
+            None if services.len() == all.iter().len() => self.changes(None, limit).await?,
             None => {
                 let mut newest = Vec::new();
                 for service in &services {
@@ -142,7 +144,8 @@ impl Delivery {
         service: &str,
         commit: &str,
     ) -> Result<Vec<Fact>, DeliveryError> {
-        let (service, commit) = (self.service_in_sight(sight, service)?, CommitSha::parse(commit)?);
+        let service = self.service_in_sight(sight, service).await?;
+        let commit = CommitSha::parse(commit)?;
         let mut facts = self.facts(&service, &commit).await?;
         facts.retain(|fact| fact.environment.as_ref().is_none_or(|name| sight.sees(&service, name)));
         Ok(facts)
@@ -159,7 +162,7 @@ impl Delivery {
         days: u32,
         now: Timestamp,
     ) -> Result<Vec<DoraView>, DeliveryError> {
-        let service = self.service_in_sight(sight, service)?;
+        let service = self.service_in_sight(sight, service).await?;
         if !WINDOWS.contains(&days) {
             return Err(DeliveryError::Invalid("Metrics are measured over 7, 30 or 90 days.".into()));
         }
@@ -169,11 +172,15 @@ impl Delivery {
     }
 
     /// A service that is followed and seen; to those who do not see it, it is unknown.
-    fn service_in_sight(&self, sight: &impl Sight, name: &str) -> Result<ServiceName, DeliveryError> {
+    async fn service_in_sight(&self, sight: &impl Sight, name: &str) -> Result<ServiceName, DeliveryError> {
         let service = ServiceName::parse(name)?;
-        if self.config.service(&service).is_some() && self.sees_service(sight, &service) {
-            return Ok(service);
+        let unknown = || DeliveryError::NotFound(format!("There is no service {service} here."));
+        // Another process may have found it since.
+        if self.services().get(&service).is_none()
+            && self.discover(&self.store.seen_here().await?).get(&service).is_none()
+        {
+            return Err(unknown());
         }
-        Err(DeliveryError::NotFound(format!("There is no service {service} here.")))
+        if self.sees_service(sight, &service) { Ok(service) } else { Err(unknown()) }
     }
 }

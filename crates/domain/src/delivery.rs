@@ -51,7 +51,7 @@ pub use hold::{Hold, HoldKind};
 pub use matrix::{Cell, CellContext, CellHealth, EnvironmentKnowledge};
 pub use name::{CommitSha, EnvironmentName, EnvironmentOrder, InvalidName, RepeatedEnvironment, ServiceName};
 pub use path::{CriticalPath, Hop};
-pub use place::{Images, ReaderState, Scene, Told};
+pub use place::{About, Images, ReaderState, Scene, Told};
 pub use rollout::{DeploymentState, PodState, PodTrouble, RolloutStatus, rollout_detail, rollout_status};
 pub use search::Search;
 pub use sighting::{

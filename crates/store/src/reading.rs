@@ -37,7 +37,7 @@ pub struct ImageName {
 
 impl Store {
     /// Keeps that a reader has read, and what it sees now in place of what it saw before; without sightings that stays as it was.
-    /// Answers the places of which something else is seen.
+    /// `problem` is what it could not read while it read the rest. Answers the places of which something else is seen.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`] where another process reads by now: what it sees is newer.
@@ -46,17 +46,19 @@ impl Store {
         reader: &str,
         source: Source,
         sightings: Option<&[Sighting]>,
+        problem: Option<&str>,
         now: Timestamp,
         lease: &Lease,
     ) -> Result<BTreeSet<Place>, StoreError> {
         let mut tx = self.begin().await?;
         check_fence(&mut tx, Some(lease)).await?;
-        let recovered = put_reader(&mut tx, reader, source, now, None).await?;
+        let otherwise =
+            put_reader(&mut tx, reader, source, Look { at: now, succeeded: true, problem }).await?;
         let moved = match sightings {
             Some(sightings) => replace(&mut tx, reader, sightings).await?,
             None => BTreeSet::new(),
         };
-        if recovered || !moved.is_empty() {
+        if otherwise || !moved.is_empty() {
             tell(&mut tx, now, moved.iter().map(|place| place.service.clone()).collect()).await?;
         }
         tx.commit().await?;
@@ -77,7 +79,8 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         check_fence(&mut tx, Some(lease)).await?;
-        if put_reader(&mut tx, reader, source, now, Some(problem)).await? {
+        let look = Look { at: now, succeeded: false, problem: Some(problem) };
+        if put_reader(&mut tx, reader, source, look).await? {
             tell(&mut tx, now, BTreeSet::new()).await?;
         }
         Ok(tx.commit().await?)
@@ -194,20 +197,27 @@ impl Store {
     }
 }
 
+/// What came of reading.
+struct Look<'a> {
+    at: Timestamp,
+    succeeded: bool,
+    problem: Option<&'a str>,
+}
+
 /// Writes down how a reader is, and tells whether it is otherwise than before.
 async fn put_reader(
     tx: &mut AnyConnection,
     reader: &str,
     source: Source,
-    now: Timestamp,
-    problem: Option<&str>,
+    look: Look<'_>,
 ) -> Result<bool, StoreError> {
+    let Look { at, succeeded, problem } = look;
     let before: Option<AnyRow> = sqlx::query("SELECT problem FROM delivery_readers WHERE name = $1")
         .bind(clean(reader))
         .fetch_optional(&mut *tx)
         .await?;
     let before: Option<Option<String>> = before.map(|row| row.try_get("problem")).transpose()?;
-    let success = problem.is_none().then(|| now.as_millisecond());
+    let success = succeeded.then(|| at.as_millisecond());
     sqlx::query(
         "INSERT INTO delivery_readers (name, source, last_success_at, problem, problem_at) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (name) DO UPDATE SET
@@ -221,7 +231,7 @@ async fn put_reader(
     .bind(source.as_str())
     .bind(success)
     .bind(problem.map(clean))
-    .bind(problem.map(|_| now.as_millisecond()))
+    .bind(problem.map(|_| at.as_millisecond()))
     .execute(tx)
     .await?;
     Ok(before != Some(problem.map(clean)))

@@ -15,6 +15,7 @@ fn config() -> DeliveryConfig {
         name: ServiceName::parse(name).unwrap(),
         repository: Some("acme/shop".into()),
         branch: "main".into(),
+        image: None,
         workflows: workflows.iter().map(|name| (*name).to_owned()).collect(),
     };
     let environments = ["dev", "prod"].map(|name| EnvironmentName::parse(name).unwrap()).to_vec();

@@ -11,7 +11,7 @@ use crate::delivery::{
 };
 
 pub use facts::Told;
-pub use knowledge::ReaderState;
+pub use knowledge::{About, ReaderState};
 
 /// Everything that is seen of a service in an environment, each with the name of the reader that sees it.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +44,15 @@ impl<'a> Scene<'a> {
         scene
     }
 
+    /// Whether the commits are known of all the service's images and tags that are seen here.
+    pub fn all_known(&self, images: &impl Images) -> bool {
+        let of_workloads = self.workloads.iter().flat_map(|(_, workload)| &workload.images);
+        let mut seen = self.applications.iter().flat_map(|(_, one)| &one.images).chain(of_workloads);
+        let mut changes = self.desired.iter().flat_map(|(_, desired)| &desired.changes);
+        seen.all(|image| !images.is_own(image) || images.commit_of(image).is_some())
+            && changes.all(|change| images.commit_of_tag(&change.tag).is_some())
+    }
+
     fn branch(&self, desired: &DesiredTag) -> Option<&'a Branch> {
         let is_it =
             |branch: &&&Branch| branch.repository == desired.repository && branch.name == desired.branch;
@@ -71,6 +80,9 @@ pub trait Images {
     /// The commit of a tag of the service.
     fn commit_of_tag(&self, tag: &str) -> Option<CommitSha>;
 
-    /// The commit of an image that is the service's own; `None` for side-cars, and where it is not known.
+    /// Whether an image is the service's, rather than a side-car's.
+    fn is_own(&self, image: &ImageRef) -> bool;
+
+    /// The commit of an image that is the service's own; `None` for others, and where it is not known.
     fn commit_of(&self, image: &ImageRef) -> Option<CommitSha>;
 }

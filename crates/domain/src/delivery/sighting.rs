@@ -1,6 +1,7 @@
 //! What the sources that are read see now: desired tags, Applications, workloads, how the updater is set up. Each sighting replaces
 //! the one before of the same subject; facts are what follows from them.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -68,6 +69,22 @@ impl Seen {
             Seen::Updater(_) | Seen::Application(_) => Source::ArgoCd,
             Seen::Workload(_) => Source::Kubernetes,
         }
+    }
+
+    /// Adds the tags and digests of images that it names.
+    pub fn image_names(&self, names: &mut BTreeSet<String>) {
+        let mut images: Vec<&ImageRef> = Vec::new();
+        match self {
+            Seen::DesiredTag(desired) => {
+                names.extend(desired.tag.clone());
+                names.extend(desired.changes.iter().map(|change| change.tag.clone()));
+            }
+            Seen::Bump(bump) => names.extend(bump.tag.clone()),
+            Seen::Application(application) => images.extend(&application.images),
+            Seen::Workload(workload) => images.extend(workload.images.iter().chain(&workload.running)),
+            Seen::Branch(_) | Seen::Updater(_) => {}
+        }
+        names.extend(images.into_iter().flat_map(|image| [&image.tag, &image.digest]).flatten().cloned());
     }
 
     /// How it is, of what has a health.

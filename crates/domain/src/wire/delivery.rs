@@ -30,6 +30,8 @@ pub struct MatrixView {
 pub struct SourceView {
     /// In words.
     pub source: String,
+    /// Which of several: `git/acme/gitops`; `None` of one that tells by itself.
+    pub reader: Option<String>,
     /// When it last told something; `None` where it has not since the server began.
     pub last_told: Option<Timestamp>,
     /// Why the last that it told could not be taken in, or why it could not be read.

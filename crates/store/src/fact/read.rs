@@ -16,6 +16,15 @@ impl Store {
         rows.iter().map(|row| json(row, "standing")).collect()
     }
 
+    /// Where one service stands; `None` where nothing was told of it.
+    pub async fn standing(&self, service: &ServiceName) -> Result<Option<Standing>, StoreError> {
+        let row = sqlx::query("SELECT standing FROM delivery_standings WHERE service = $1")
+            .bind(service.as_str())
+            .fetch_optional(self.reader())
+            .await?;
+        row.as_ref().map(|row| json(row, "standing")).transpose()
+    }
+
     /// What is known of a change; `None` where nothing is.
     pub async fn change_state(
         &self,

@@ -64,7 +64,7 @@ async fn what_is_seen_now_replaces_what_was_seen(database: &Database) {
     let lease = lease(&store, "one", 0).await;
     let keep = async |seen: &[Sighting], second| {
         store
-            .keep_reading(READER, Source::Kubernetes, Some(seen), at(second), &lease)
+            .keep_reading(READER, Source::Kubernetes, Some(seen), None, at(second), &lease)
             .await
             .expect("it is kept")
     };
@@ -100,7 +100,7 @@ async fn a_problem_is_told_once_and_ends(database: &Database) {
             .expect("it is kept");
     };
     store
-        .keep_reading(READER, Source::Kubernetes, Some(&[workload("users", 1)]), at(1), &lease)
+        .keep_reading(READER, Source::Kubernetes, Some(&[workload("users", 1)]), None, at(1), &lease)
         .await
         .expect("it is kept");
     let told = news(&store).await;
@@ -110,7 +110,7 @@ async fn a_problem_is_told_once_and_ends(database: &Database) {
     let state = store.readers().await.expect("they are read").remove(0);
     assert_eq!((state.last_success, state.problem), (Some(at(1)), Some((at(2), "it is down".into()))));
     assert_eq!(store.seen_here().await.expect("they are read").len(), 1, "what it saw grows old, and stays");
-    store.keep_reading(READER, Source::Kubernetes, None, at(4), &lease).await.expect("it is kept");
+    store.keep_reading(READER, Source::Kubernetes, None, None, at(4), &lease).await.expect("it is kept");
     assert_eq!(store.readers().await.expect("they are read")[0].problem, None);
     assert_eq!(news(&store).await, told + 2);
     assert_eq!(store.seen_here().await.expect("they are read").len(), 1);
@@ -120,7 +120,7 @@ async fn a_reader_that_was_replaced_writes_nothing(database: &Database) {
     let store = database.store().await;
     let slept = lease(&store, "one", 0).await;
     lease(&store, "two", 61).await;
-    let late = store.keep_reading(READER, Source::Kubernetes, Some(&[]), at(62), &slept).await;
+    let late = store.keep_reading(READER, Source::Kubernetes, Some(&[]), None, at(62), &slept).await;
     assert!(matches!(late, Err(StoreError::LeaseLost { .. })), "{late:?}");
     let late = store.keep_problem(READER, Source::Kubernetes, "old", at(62), &slept).await;
     assert!(matches!(late, Err(StoreError::LeaseLost { .. })), "{late:?}");

@@ -20,29 +20,33 @@ pub struct ReaderState {
     pub problem: Option<(Timestamp, String)>,
 }
 
+/// What is asked of a scene.
+#[derive(Clone, Copy, Debug)]
+pub struct About<'a> {
+    pub commit: &'a CommitSha,
+    /// The tag of the change's image.
+    pub tag: Option<&'a str>,
+    pub environment: &'a EnvironmentName,
+    pub order: &'a EnvironmentOrder,
+    /// Those that see something of the place.
+    pub readers: &'a [&'a ReaderState],
+    /// After how long what they saw no longer counts.
+    pub stale_after_seconds: u32,
+}
+
 impl Scene<'_> {
     /// What decides what a change waits for here.
-    ///
-    /// `readers` are those that are asked about this environment.
-    pub fn environment_facts(
-        &self,
-        commit: &CommitSha,
-        tag: Option<&str>,
-        place: (&EnvironmentName, &EnvironmentOrder),
-        images: &impl Images,
-        readers: &[&ReaderState],
-        stale_after_seconds: u32,
-    ) -> EnvironmentFacts {
-        let change = self.change_of(commit, images);
-        let bump = self.bumps.iter().filter(|bump| bump.tag.is_none() || bump.tag.as_deref() == tag);
+    pub fn environment_facts(&self, about: &About<'_>, images: &impl Images) -> EnvironmentFacts {
+        let change = self.change_of(about.commit, images);
+        let bump = self.bumps.iter().filter(|bump| bump.tag.is_none() || bump.tag.as_deref() == about.tag);
         EnvironmentFacts {
             branch: None,
-            automation: self.automation(place),
+            automation: self.automation((about.environment, about.order)),
             holds: Vec::new(),
             bump: bump.max_by_key(|bump| bump.number).map(|bump| (*bump).clone()),
             argo: self.argo(change),
-            rollout: self.rollout_of(commit, images),
-            sources: sources(readers, stale_after_seconds),
+            rollout: self.rollout_of(about.commit, images),
+            sources: sources(about.readers, about.stale_after_seconds),
         }
     }
 

@@ -16,8 +16,12 @@ impl Images for Built {
         Some(sha(tag.strip_prefix("1.")?.parse().ok()?))
     }
 
+    fn is_own(&self, image: &ImageRef) -> bool {
+        image.repository == "r.io/users"
+    }
+
     fn commit_of(&self, image: &ImageRef) -> Option<CommitSha> {
-        (image.repository == "r.io/users").then(|| self.commit_of_tag(image.tag.as_deref()?)).flatten()
+        self.is_own(image).then(|| self.commit_of_tag(image.tag.as_deref()?)).flatten()
     }
 }
 
@@ -291,7 +295,15 @@ fn what_a_change_waits_for_is_read_from_what_is_seen() {
     let prod = environment("prod");
     let order = order();
     let facts = |number: u32, tag: &str| {
-        scene.environment_facts(&sha(number), Some(tag), (&prod, &order), &Built, &readers, 900)
+        let about = About {
+            commit: &sha(number),
+            tag: Some(tag),
+            environment: &prod,
+            order: &order,
+            readers: &readers,
+            stale_after_seconds: 900,
+        };
+        scene.environment_facts(&about, &Built)
     };
     let live = facts(2, "1.2");
     assert_eq!(live.automation, crate::delivery::Automation::Promotion);
