@@ -1,6 +1,7 @@
 //! What is delivered: services, the environments that changes pass through, and who may tell of them.
 
 use std::fmt;
+use std::time::Duration;
 
 use domain::delivery::{EnvironmentOrder, ServiceName};
 use jiff::SignedDuration;
@@ -31,10 +32,55 @@ pub struct Service {
 }
 
 /// GitHub as a source.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GithubConfig {
     /// What webhooks are signed with; without one they are refused.
     pub webhook_secret: Option<Secret>,
+    /// Where the REST API is; of GitHub Enterprise Server `https://HOST/api/v3`.
+    pub api_url: String,
+    pub auth: GithubAuth,
+    /// How long to wait between two looks at a repository. Webhooks tell sooner; polling finds what they missed.
+    pub poll_interval: Duration,
+    /// Whether deployments on GitHub are polled as what an environment serves. GitHub makes one for every job that names an
+    /// environment, be it only for an approval, so that this is asked for rather than assumed.
+    pub deployments: bool,
+}
+
+/// As whom the API is asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum GithubAuth {
+    /// As nobody: public repositories alone, 60 requests an hour.
+    #[default]
+    None,
+    /// By a personal access token.
+    Token(Secret),
+    /// As a GitHub App.
+    App {
+        app_id: u64,
+        /// In PEM, as GitHub hands it out.
+        private_key: Secret,
+        /// Where there is but one; otherwise each repository is asked for its own.
+        installation: Option<u64>,
+    },
+}
+
+impl GithubConfig {
+    /// The address of the API of github.com.
+    pub const API_URL: &str = "https://api.github.com";
+    /// How long to wait between two looks at a repository, where nothing else is said.
+    pub const POLL_INTERVAL: Duration = Duration::from_secs(300);
+}
+
+impl Default for GithubConfig {
+    fn default() -> GithubConfig {
+        GithubConfig {
+            webhook_secret: None,
+            api_url: GithubConfig::API_URL.to_owned(),
+            auth: GithubAuth::None,
+            poll_interval: GithubConfig::POLL_INTERVAL,
+            deployments: false,
+        }
+    }
 }
 
 /// A text that is in no log.
@@ -44,6 +90,10 @@ pub struct Secret(String);
 impl Secret {
     pub fn new(text: String) -> Secret {
         Secret(text)
+    }
+
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {

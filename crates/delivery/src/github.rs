@@ -1,9 +1,17 @@
-//! GitHub's webhooks as facts (GitHub REST documentation, "Webhook events and payloads").
+//! GitHub as a source: its webhooks (GitHub REST documentation, "Webhook events and payloads"), and its API, which is polled.
 
+mod auth;
+mod client;
+mod error;
 mod event;
+mod kept;
+mod limits;
 mod payload;
 #[cfg(test)]
 mod tests;
+
+pub use client::{Answer, Budget, GithubClient, NextPage, with_query};
+pub use error::GithubError;
 
 use hmac::{Hmac, Mac};
 use jiff::Timestamp;

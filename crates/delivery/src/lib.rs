@@ -25,7 +25,7 @@ use jiff::Timestamp;
 use store::Store;
 
 pub use answers::MOST_CHANGES;
-pub use config::{DeliveryConfig, GithubConfig, Secret, Service};
+pub use config::{DeliveryConfig, GithubAuth, GithubConfig, Secret, Service};
 pub use error::DeliveryError;
 pub use follow::Followed;
 use intake::Intake;

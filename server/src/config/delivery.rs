@@ -41,7 +41,7 @@ pub(super) fn delivery_config(layers: &Layers) -> Result<DeliveryConfig, ConfigE
     Ok(DeliveryConfig {
         environments,
         services,
-        github: GithubConfig { webhook_secret: webhook_secret.map(Secret::new) },
+        github: GithubConfig { webhook_secret: webhook_secret.map(Secret::new), ..GithubConfig::default() },
         stale_after: signed(stale_after),
     })
 }

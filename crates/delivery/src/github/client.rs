@@ -1,0 +1,517 @@
+//! A client of GitHub's REST API that asks no more than it may: answers that did not change cost nothing, limits are kept, and the
+//! token is shown to the configured server alone.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reqwest::header::{self, HeaderMap};
+use reqwest::{Method, StatusCode, Url, redirect};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
+
+use super::auth::{Auth, Credential, Installation, InstallationToken};
+use super::error::GithubError;
+use super::kept::{Kept, KeptAnswer, Key};
+pub use super::limits::Budget;
+use super::limits::{Limits, budget};
+use crate::config::GithubConfig;
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest answer that is read.
+const LONGEST_ANSWER: usize = 20 << 20;
+/// A renamed repository is one redirect away.
+const MOST_REDIRECTS: usize = 3;
+/// GitHub takes a hundred at once from everybody who shares the token.
+const MOST_AT_ONCE: usize = 16;
+
+const JSON: &str = "application/vnd.github+json";
+const RAW: &str = "application/vnd.github.raw+json";
+
+/// Asks GitHub. Clones share what they know: tokens, validators, limits.
+#[derive(Clone)]
+pub struct GithubClient(Arc<Inner>);
+
+struct Inner {
+    http: reqwest::Client,
+    api: Url,
+    auth: Auth,
+    kept: Kept,
+    limits: Limits,
+    turns: Semaphore,
+}
+
+/// What GitHub answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer<T> {
+    pub body: T,
+    /// Whether it was sent anew; otherwise it is as it was when it was last asked for.
+    pub changed: bool,
+    /// Whether there is another page.
+    pub next: Option<NextPage>,
+    /// What may still be asked, where GitHub says it.
+    pub budget: Option<Budget>,
+}
+
+/// The address of another page, on the configured server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NextPage(Url);
+
+/// Whether an answer is kept with its validator.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    Yes,
+    /// What is asked for once.
+    No,
+}
+
+/// One request that is answered with a page or less.
+struct Request<'a> {
+    repository: &'a str,
+    url: Url,
+    accept: &'static str,
+    keep: Keep,
+}
+
+impl GithubClient {
+    /// # Errors
+    /// [`GithubError::Configuration`]: an address, a token or a key that cannot be used.
+    pub fn new(config: &GithubConfig) -> Result<GithubClient, GithubError> {
+        let api = Url::parse(config.api_url.trim_end_matches('/'))
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https") && url.query().is_none())
+            .ok_or_else(|| {
+                GithubError::Configuration(format!(
+                    "{:?} is not the address of GitHub's API: write https://api.github.com or https://HOST/api/v3",
+                    config.api_url
+                ))
+            })?;
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("tollgate/", env!("CARGO_PKG_VERSION")))
+            .timeout(TIMEOUT)
+            // The token is for the configured server alone: redirects are followed by hand.
+            .redirect(redirect::Policy::none())
+            .build()
+            .map_err(|error| {
+                GithubError::Configuration(format!("no connection can be set up: {}", chain(&error)))
+            })?;
+        Ok(GithubClient(Arc::new(Inner {
+            http,
+            api,
+            auth: Auth::new(&config.auth)?,
+            kept: Kept::default(),
+            limits: Limits::default(),
+            turns: Semaphore::new(MOST_AT_ONCE),
+        })))
+    }
+
+    /// Asks for something of a repository (`acme/shop`): `path_and_query` is what comes after it, such as
+    /// `/actions/runs?branch=main`, or nothing for the repository itself.
+    ///
+    /// # Errors
+    /// [`GithubError`]; a limit is told at once and never waited for.
+    pub async fn get<T: DeserializeOwned>(
+        &self,
+        repository: &str,
+        path_and_query: &str,
+    ) -> Result<Answer<T>, GithubError> {
+        self.get_json(repository, self.url(repository, path_and_query)?, Keep::Yes).await
+    }
+
+    /// As [`GithubClient::get`], of what will not be asked for again: its answer is not kept.
+    ///
+    /// # Errors
+    /// As of [`GithubClient::get`].
+    pub async fn get_once<T: DeserializeOwned>(
+        &self,
+        repository: &str,
+        path_and_query: &str,
+    ) -> Result<Answer<T>, GithubError> {
+        self.get_json(repository, self.url(repository, path_and_query)?, Keep::No).await
+    }
+
+    /// The page after one that was answered.
+    ///
+    /// # Errors
+    /// As of [`GithubClient::get`].
+    pub async fn next<T: DeserializeOwned>(
+        &self,
+        repository: &str,
+        page: &NextPage,
+    ) -> Result<Answer<T>, GithubError> {
+        self.get_json(repository, page.0.clone(), Keep::Yes).await
+    }
+
+    /// As [`GithubClient::get`], all pages of it, but no more than `most`. `changed` where any did; `next` where there are more.
+    ///
+    /// # Errors
+    /// As of [`GithubClient::get`].
+    pub async fn pages<T: DeserializeOwned>(
+        &self,
+        repository: &str,
+        path_and_query: &str,
+        most: usize,
+    ) -> Result<Answer<Vec<T>>, GithubError> {
+        let first = self.get::<T>(repository, path_and_query).await?;
+        let mut all =
+            Answer { body: vec![first.body], changed: first.changed, next: first.next, budget: first.budget };
+        while all.body.len() < most {
+            let Some(page) = all.next.take() else { break };
+            let answer = self.next::<T>(repository, &page).await?;
+            all.body.push(answer.body);
+            all.changed |= answer.changed;
+            all.next = answer.next;
+            all.budget = answer.budget;
+        }
+        Ok(all)
+    }
+
+    /// A file as it is (`/contents/PATH?ref=…`), rather than in the JSON that wraps smaller ones.
+    ///
+    /// # Errors
+    /// As of [`GithubClient::get`].
+    pub async fn get_raw(
+        &self,
+        repository: &str,
+        path_and_query: &str,
+    ) -> Result<Answer<Vec<u8>>, GithubError> {
+        let url = self.url(repository, path_and_query)?;
+        let answer = self.fetch(Request { repository, url, accept: RAW, keep: Keep::Yes }).await?;
+        Ok(Answer {
+            body: answer.body.to_vec(),
+            changed: answer.changed,
+            next: answer.next,
+            budget: answer.budget,
+        })
+    }
+
+    async fn get_json<T: DeserializeOwned>(
+        &self,
+        repository: &str,
+        url: Url,
+        keep: Keep,
+    ) -> Result<Answer<T>, GithubError> {
+        let label = label(&Method::GET, &url);
+        let answer = self.fetch(Request { repository, url, accept: JSON, keep }).await?;
+        match serde_json::from_slice(&answer.body) {
+            Ok(body) => {
+                Ok(Answer { body, changed: answer.changed, next: answer.next, budget: answer.budget })
+            }
+            Err(error) => {
+                // Else the server would go on telling that it has not changed.
+                if let Some(key) = &answer.key {
+                    self.0.kept.remove(key);
+                }
+                Err(GithubError::Unreadable { request: label, problem: error.to_string() })
+            }
+        }
+    }
+
+    fn url(&self, repository: &str, path_and_query: &str) -> Result<Url, GithubError> {
+        let text =
+            format!("{}/repos/{repository}{path_and_query}", self.0.api.as_str().trim_end_matches('/'));
+        Url::parse(&text).map_err(|error| {
+            GithubError::Configuration(format!("{text} is no address of GitHub's API: {error}"))
+        })
+    }
+
+    async fn fetch(&self, request: Request<'_>) -> Result<Fetched, GithubError> {
+        let mut renewed = false;
+        loop {
+            let credential = self.credential(request.repository).await?;
+            match self.conditional(&credential, &request).await {
+                Err(error) if error.status() == Some(401) && !renewed => {
+                    // A token may end before its time. One that was configured is not renewed.
+                    let Auth::App(app) = &self.0.auth else { return Err(error) };
+                    app.known.lock().await.forget(&credential);
+                    renewed = true;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn conditional(
+        &self,
+        credential: &Credential,
+        request: &Request<'_>,
+    ) -> Result<Fetched, GithubError> {
+        let key =
+            Key { fingerprint: credential.fingerprint, url: request.url.to_string(), accept: request.accept };
+        let kept = match request.keep {
+            Keep::Yes => self.0.kept.get(&key),
+            Keep::No => None,
+        };
+        let etag = kept.as_ref().map(|kept| kept.etag.as_str());
+        let response = self.redirected(credential, request, etag).await?;
+        let next = |headers: &HeaderMap| next_page(headers, &self.0.api);
+        if response.status == StatusCode::NOT_MODIFIED {
+            let kept = kept.ok_or_else(|| GithubError::Unreadable {
+                request: label(&Method::GET, &request.url),
+                problem: "it says that nothing has changed since it was never asked".into(),
+            })?;
+            return Ok(Fetched {
+                body: kept.body,
+                changed: false,
+                next: kept.next.and_then(|next| Url::parse(&next).ok()).map(NextPage),
+                budget: response.budget,
+                key: Some(key),
+            });
+        }
+        let body: Arc<[u8]> = response.body.into();
+        let next = next(&response.headers);
+        let etag = response.headers.get(header::ETAG).and_then(|etag| etag.to_str().ok());
+        let key = match (etag, request.keep) {
+            (Some(etag), Keep::Yes) => {
+                let next = next.as_ref().map(|next| next.0.to_string());
+                self.0.kept.put(key.clone(), KeptAnswer { etag: etag.to_owned(), body: body.clone(), next });
+                Some(key)
+            }
+            (None, _) | (_, Keep::No) => None,
+        };
+        Ok(Fetched { body, changed: true, next, budget: response.budget, key })
+    }
+
+    /// Follows the redirects of a renamed repository, within the server.
+    async fn redirected(
+        &self,
+        credential: &Credential,
+        request: &Request<'_>,
+        etag: Option<&str>,
+    ) -> Result<Response, GithubError> {
+        let mut url = request.url.clone();
+        for _ in 0..=MOST_REDIRECTS {
+            let response = self.send(Method::GET, &url, credential, request.accept, etag).await?;
+            // 304 is of the same class.
+            let is_redirect = matches!(response.status.as_u16(), 301 | 302 | 307 | 308);
+            let location = response.headers.get(header::LOCATION).and_then(|location| location.to_str().ok());
+            let (Some(location), true) = (location, is_redirect) else { return Ok(response) };
+            let elsewhere = || GithubError::Elsewhere {
+                request: label(&Method::GET, &url),
+                location: location.to_owned(),
+            };
+            let target = url.join(location).map_err(|_| elsewhere())?;
+            if target.origin() != self.0.api.origin() {
+                return Err(elsewhere());
+            }
+            tracing::debug!(
+                from = url.path(),
+                to = target.path(),
+                "GitHub sends us on: the repository was renamed"
+            );
+            url = target;
+        }
+        Err(GithubError::Unreadable {
+            request: label(&Method::GET, &request.url),
+            problem: format!("it sends us on more than {MOST_REDIRECTS} times"),
+        })
+    }
+
+    async fn credential(&self, repository: &str) -> Result<Credential, GithubError> {
+        let app = match &self.0.auth {
+            Auth::Anonymous => return Ok(Credential::anonymous()),
+            Auth::Token(credential) => return Ok(credential.clone()),
+            Auth::App(app) => app,
+        };
+        let now = Timestamp::now();
+        let mut known = app.known.lock().await;
+        let name = repository.to_ascii_lowercase();
+        let installation = match app.fixed.or_else(|| known.installations.get(&name).copied()) {
+            Some(installation) => installation,
+            None => {
+                let url = self.url(repository, "/installation")?;
+                let request = Request { repository, url, accept: JSON, keep: Keep::No };
+                let answer =
+                    self.conditional(&app.signed(now)?, &request).await.map_err(|error| {
+                        match error.status() {
+                            Some(404) => GithubError::NotInstalled { repository: repository.to_owned() },
+                            _ => error,
+                        }
+                    })?;
+                let found: Installation = read(&Method::GET, &request.url, &answer.body)?;
+                known.installations.insert(name, found.id);
+                found.id
+            }
+        };
+        if let Some(credential) = known.token(installation, now) {
+            return Ok(credential);
+        }
+        let path = format!(
+            "{}/app/installations/{installation}/access_tokens",
+            self.0.api.as_str().trim_end_matches('/')
+        );
+        let url = Url::parse(&path).map_err(|error| GithubError::Configuration(error.to_string()))?;
+        let answer =
+            self.send(Method::POST, &url, &app.signed(now)?, JSON, None).await.inspect_err(|error| {
+                // Installed anew, it has another number.
+                if error.status() == Some(404) {
+                    known.forget_installation(installation);
+                }
+            })?;
+        let token: InstallationToken = read(&Method::POST, &url, &answer.body)?;
+        known.learn(installation, &token).ok_or_else(|| GithubError::Unreadable {
+            request: label(&Method::POST, &url),
+            problem: "the token in it has characters that no token has".into(),
+        })
+    }
+
+    /// Sends one request. All statuses that are no refusal are answered, 304 and redirects among them.
+    async fn send(
+        &self,
+        method: Method,
+        url: &Url,
+        credential: &Credential,
+        accept: &'static str,
+        etag: Option<&str>,
+    ) -> Result<Response, GithubError> {
+        let request = || label(&method, url);
+        // Never closed; and who waits here waits for what answers within the timeout.
+        let _turn = self.0.turns.acquire().await.ok();
+        if let Some(until) = self.0.limits.until(credential.payer, Timestamp::now()) {
+            return Err(GithubError::Limited { request: request(), until });
+        }
+        let mut sent = self
+            .0
+            .http
+            .request(method.clone(), url.clone())
+            .header(header::ACCEPT, accept)
+            .header("x-github-api-version", "2022-11-28");
+        if let Some(authorization) = credential.header() {
+            sent = sent.header(header::AUTHORIZATION, authorization.clone());
+        }
+        if let Some(etag) = etag {
+            sent = sent.header(header::IF_NONE_MATCH, etag);
+        }
+        let unreachable = |error: reqwest::Error| GithubError::Unreachable {
+            request: request(),
+            problem: match error.is_timeout() {
+                true => format!("not within {} seconds", TIMEOUT.as_secs()),
+                false => chain(&error.without_url()),
+            },
+        };
+        let mut answer = sent.send().await.map_err(unreachable)?;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
+            if body.len() + chunk.len() > LONGEST_ANSWER {
+                let problem = format!("it is longer than {} MB", LONGEST_ANSWER >> 20);
+                return Err(GithubError::Unreadable { request: request(), problem });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let now = Timestamp::now();
+        let message = match status.is_client_error() || status.is_server_error() {
+            true => message(&body),
+            false => String::new(),
+        };
+        if let Some(until) = self.0.limits.observe(credential.payer, status, &headers, &message, now) {
+            return Err(GithubError::Limited { request: request(), until });
+        }
+        if status.is_client_error() || status.is_server_error() {
+            return Err(GithubError::Refused {
+                request: request(),
+                status: status.as_u16(),
+                advice: advice(status, &headers),
+                message,
+            });
+        }
+        let budget = budget(&headers, now);
+        Ok(Response { status, headers, body, budget })
+    }
+}
+
+impl fmt::Debug for GithubClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GithubClient").field("api", &self.0.api.as_str()).finish_non_exhaustive()
+    }
+}
+
+/// A path with a query, with what has to be escaped in it escaped.
+pub fn with_query(path: &str, pairs: &[(&str, &str)]) -> String {
+    let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+    format!("{path}?{query}")
+}
+
+/// An answer before it is read.
+struct Response {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Vec<u8>,
+    budget: Option<Budget>,
+}
+
+/// An answer, from GitHub or from what was kept of it.
+struct Fetched {
+    body: Arc<[u8]>,
+    changed: bool,
+    next: Option<NextPage>,
+    budget: Option<Budget>,
+    /// Under which it is kept.
+    key: Option<Key>,
+}
+
+/// GitHub's words of an error.
+#[derive(Deserialize)]
+struct Said {
+    message: String,
+}
+
+fn message(body: &[u8]) -> String {
+    let said = serde_json::from_slice::<Said>(body).ok().map(|said| said.message);
+    // A proxy between us and GitHub answers a page.
+    said.and_then(|message| domain::delivery::fitting(&message))
+        .unwrap_or_else(|| "no explanation".to_owned())
+}
+
+/// What to do about a refusal.
+fn advice(status: StatusCode, headers: &HeaderMap) -> Option<String> {
+    let needed = headers.get("x-accepted-github-permissions").and_then(|needed| needed.to_str().ok());
+    match (status, needed.filter(|needed| !needed.is_empty())) {
+        (StatusCode::UNAUTHORIZED, _) => Some("the token or key is not accepted: set a valid one".into()),
+        (StatusCode::FORBIDDEN, Some(needed)) => {
+            Some(format!("the token needs the permission {}", needed.replace('=', ": ")))
+        }
+        (StatusCode::NOT_FOUND, Some(needed)) => Some(format!(
+            "it is not there, or the token must not see it, which needs {}",
+            needed.replace('=', ": ")
+        )),
+        _ => None,
+    }
+}
+
+fn read<T: DeserializeOwned>(method: &Method, url: &Url, body: &[u8]) -> Result<T, GithubError> {
+    serde_json::from_slice(body)
+        .map_err(|error| GithubError::Unreadable { request: label(method, url), problem: error.to_string() })
+}
+
+/// A request as errors name it.
+fn label(method: &Method, url: &Url) -> String {
+    match url.query() {
+        Some(query) => format!("{method} {}?{query}", url.path()),
+        None => format!("{method} {}", url.path()),
+    }
+}
+
+/// The page that follows, by the header `Link` (RFC 8288), unless it is on another server.
+fn next_page(headers: &HeaderMap, api: &Url) -> Option<NextPage> {
+    let links = headers.get(header::LINK)?.to_str().ok()?;
+    let next = links.split(',').find_map(|link| {
+        let (address, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
+        parameters.split(';').any(|parameter| parameter.trim() == "rel=\"next\"").then_some(address)
+    })?;
+    let url = Url::parse(next).ok()?;
+    (url.origin() == api.origin()).then_some(NextPage(url))
+}
+
+/// An error with its causes, which say more than it.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}
