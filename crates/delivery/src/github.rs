@@ -4,14 +4,18 @@ mod auth;
 mod client;
 mod error;
 mod event;
+mod facts;
 mod kept;
 mod limits;
 mod payload;
+mod poll;
 #[cfg(test)]
 mod tests;
 
 pub use client::{Answer, Budget, GithubClient, NextPage, with_query};
 pub use error::GithubError;
+pub(crate) use event::ForkRuns;
+pub use poll::GithubReader;
 
 use hmac::{Hmac, Mac};
 use jiff::Timestamp;
@@ -51,10 +55,10 @@ impl Delivery {
         if !is_signed(secret, signature, body) {
             return Err(WebhookError::Signature);
         }
-        let facts = event::facts(self.config(), event, body, now).inspect_err(|error| {
+        let heard = event::heard(self.config(), &self.forks, event, body, now).inspect_err(|error| {
             self.failed(domain::delivery::Source::Github, now, error);
         })?;
-        Ok(self.record(facts, now).await?)
+        Ok(self.record(heard.facts, now).await?)
     }
 }
 

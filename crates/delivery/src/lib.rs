@@ -41,13 +41,14 @@ pub struct Delivery {
     sources: Arc<Sources>,
     intake: Arc<Intake>,
     services: Arc<ArcSwap<Services>>,
+    forks: Arc<github::ForkRuns>,
 }
 
 impl Delivery {
     pub fn new(store: Store, config: DeliveryConfig) -> Delivery {
         let intake = Arc::new(Intake::new(store.clone()));
         let services = Arc::new(ArcSwap::from_pointee(Services::configured(&config)));
-        Delivery { store, config: Arc::new(config), sources: Arc::default(), intake, services }
+        Delivery { store, config: Arc::new(config), sources: Arc::default(), intake, services, forks: Arc::default() }
     }
 
     pub fn config(&self) -> &DeliveryConfig {

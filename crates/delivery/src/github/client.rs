@@ -144,6 +144,18 @@ impl GithubClient {
         self.get_json(repository, page.0.clone(), Keep::Yes).await
     }
 
+    /// As [`GithubClient::next`], of a page that will not be asked for again.
+    ///
+    /// # Errors
+    /// As of [`GithubClient::get`].
+    pub async fn next_once<T: DeserializeOwned>(
+        &self,
+        repository: &str,
+        page: &NextPage,
+    ) -> Result<Answer<T>, GithubError> {
+        self.get_json(repository, page.0.clone(), Keep::No).await
+    }
+
     /// As [`GithubClient::get`], all pages of it, but no more than `most`. `changed` where any did; `next` where there are more.
     ///
     /// # Errors

@@ -1,11 +1,15 @@
 //! GitHub's events, as its documentation shows them.
 
-use domain::delivery::{Detail, EnvironmentName, EnvironmentOrder, Fact, ServiceName, Stage, Status};
+use domain::delivery::{
+    ChangeState, Detail, EnvironmentName, EnvironmentOrder, Fact, ServiceName, Stage, Status, Timeline,
+};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::event::facts;
+use super::event::{ForkRuns, Heard, heard};
+use super::facts::About;
 use super::is_signed;
+use super::payload::{PendingDeployment, Runs, WorkflowRun, readable};
 use crate::config::{DeliveryConfig, Secret, Service};
 
 const SHA: &str = "6113728f27ae82c7b1a177c8d03f9e96e0adf246";
@@ -30,8 +34,12 @@ fn now() -> Timestamp {
     "2026-11-21T12:00:00Z".parse().unwrap()
 }
 
+fn heard_of(event: &str, body: &Value) -> Heard {
+    heard(&config(), &ForkRuns::default(), event, body.to_string().as_bytes(), now()).unwrap()
+}
+
 fn told(event: &str, body: &Value) -> Vec<Fact> {
-    facts(&config(), event, body.to_string().as_bytes(), now()).unwrap()
+    heard_of(event, body).facts
 }
 
 fn job(status: &str, conclusion: Value) -> Value {
@@ -152,6 +160,130 @@ fn a_run_of_a_fork_says_nothing_of_ours() {
 }
 
 #[test]
+fn a_job_of_a_run_that_is_known_to_be_a_forks_says_nothing_of_ours() {
+    let forks = ForkRuns::default();
+    let take = |event: &str, body: &Value| {
+        heard(&config(), &forks, event, body.to_string().as_bytes(), now()).unwrap().facts
+    };
+    let mut job = job("in_progress", Value::Null);
+    job["workflow_job"]["run_id"] = json!(8);
+    assert_eq!(take("workflow_job", &job).len(), 1);
+    let run = json!({
+        "action": "requested",
+        "workflow_run": {
+            "id": 8, "name": "users", "head_sha": SHA, "head_branch": "main", "status": "queued", "conclusion": null,
+            "head_repository": { "full_name": "mallory/shop" },
+        },
+        "repository": { "full_name": "acme/shop" },
+    });
+    assert_eq!(take("workflow_run", &run), []);
+    assert_eq!(take("workflow_job", &job), []);
+    job["workflow_job"]["run_id"] = json!(7);
+    assert_eq!(take("workflow_job", &job).len(), 1);
+}
+
+#[test]
+fn a_tag_that_is_a_version_tells_what_it_was_built_from() {
+    let push = |tag: &str| {
+        json!({
+            "ref": format!("refs/tags/{tag}"), "before": "0", "after": "1", "repository": { "full_name": "acme/shop" },
+            "commits": [], "head_commit": { "id": SHA, "message": "Pay" },
+        })
+    };
+    let tags = |tag: &str| {
+        let heard = heard_of("push", &push(tag));
+        assert_eq!(heard.facts, []);
+        assert!(heard.images.iter().all(|image| image.revision.as_deref() == Some(SHA)));
+        heard
+            .images
+            .into_iter()
+            .map(|image| (image.service.to_string(), image.tags.join(" ")))
+            .collect::<Vec<_>>()
+    };
+    let both =
+        |tags: &str| vec![("users".to_owned(), tags.to_owned()), ("payments".to_owned(), tags.to_owned())];
+    assert_eq!(tags("v1.4.2"), both("v1.4.2 1.4.2"));
+    assert_eq!(tags("1.4.2"), both("1.4.2"));
+    assert_eq!(tags("users-v1.4.2"), [("users".to_owned(), "users-v1.4.2 v1.4.2 1.4.2".to_owned())]);
+    assert_eq!(
+        tags("payments/1.0.0-rc.1"),
+        [("payments".to_owned(), "payments/1.0.0-rc.1 1.0.0-rc.1".to_owned())]
+    );
+    assert_eq!((tags("nightly"), tags("usersv1")), (vec![], vec![]));
+    // One that was deleted points to nothing.
+    let mut deleted = push("v1.4.2");
+    deleted["head_commit"] = Value::Null;
+    assert_eq!(heard_of("push", &deleted), Heard::default());
+}
+
+#[test]
+fn a_release_tells_its_commit_where_it_names_one() {
+    let release = |action: &str, target: &str| {
+        json!({
+            "action": action,
+            "release": {
+                "tag_name": "v2.0.0", "target_commitish": target,
+                "html_url": "https://github.com/acme/shop/releases/tag/v2.0.0",
+            },
+            "repository": { "full_name": "acme/shop" },
+        })
+    };
+    let images = heard_of("release", &release("published", SHA)).images;
+    assert_eq!(images.len(), 2);
+    assert_eq!(images[0].tags, ["v2.0.0", "2.0.0"]);
+    assert!(images[0].link.as_deref().unwrap().ends_with("/releases/tag/v2.0.0"));
+    assert_eq!(heard_of("release", &release("published", "main")), Heard::default());
+    assert_eq!(heard_of("release", &release("deleted", SHA)), Heard::default());
+}
+
+#[test]
+fn a_run_that_waits_says_for_whom() {
+    let run = json!({
+        "id": 7, "name": "users", "head_sha": SHA, "head_branch": "main", "status": "waiting", "conclusion": null, "run_attempt": 1,
+    });
+    let run: WorkflowRun = serde_json::from_value(run).unwrap();
+    let config = config();
+    let about = About { config: &config, now: now() };
+    let pending = |reviewers: Value, minutes: u32| -> Vec<PendingDeployment> {
+        let one =
+            json!([{ "environment": { "name": "prod" }, "wait_timer": minutes, "reviewers": reviewers }]);
+        serde_json::from_value(one).unwrap()
+    };
+    let step = |pending: &[PendingDeployment]| {
+        let facts = about.pending("acme/shop", &run, pending);
+        let [fact] = &facts[..] else { panic!("{facts:?}") };
+        assert_eq!(fact.check(), Ok(()));
+        assert_eq!((fact.source_id.as_str(), fact.status), ("run/7/1/waiting:prod/users", Status::Waiting));
+        let Some(Detail::Ci(detail)) = &fact.detail else { panic!("{fact:?}") };
+        // Told at the same time as the run itself, it counts.
+        let state = ChangeState::of(&[fact.clone(), about.run("acme/shop", &run).remove(0)]).unwrap();
+        let timeline = Timeline::of(&state, &EnvironmentOrder::default());
+        assert_eq!(timeline.step(Stage::Ci, None).unwrap().detail, fact.detail);
+        (detail.step.clone().unwrap(), detail.needs_approval)
+    };
+    let reviewers = json!([
+        { "type": "User", "reviewer": { "login": "ada" } }, { "type": "Team", "reviewer": { "slug": "ops" } },
+    ]);
+    assert_eq!(step(&pending(reviewers, 0)), ("prod (ada, ops)".into(), true));
+    assert_eq!(step(&pending(json!([]), 30)), ("wait timer of prod: 30 minutes".into(), false));
+    assert_eq!(about.pending("acme/shop", &run, &[]), []);
+}
+
+#[test]
+fn one_that_is_odd_does_not_hide_the_others() {
+    let runs = json!({
+        "total_count": 3, "workflow_runs": [
+            { "id": 7, "head_sha": SHA, "status": null, "name": null, "head_branch": null, "conclusion": null },
+            { "id": "seven" },
+            { "id": 9, "head_sha": SHA, "status": "from the future", "run_started_at": "2026-11-21T11:00:00Z" },
+        ],
+    });
+    let runs: Runs = serde_json::from_value(runs).unwrap();
+    let ids: Vec<u64> = readable(runs.workflow_runs, "runs").iter().map(|run| run.id).collect();
+    assert_eq!(ids, [7, 9]);
+}
+
+#[test]
 fn a_merge_names_its_pull_request_and_a_deployment_its_environment() {
     let merged = json!({
         "action": "closed",
@@ -189,7 +321,9 @@ fn what_is_not_followed_is_left_and_what_is_broken_is_refused() {
     assert_eq!(told("ping", &json!({ "zen": "Keep it logically awesome." })), []);
     assert_eq!(told("star", &json!({})), []);
     for broken in ["", "[]", "{", "{\"workflow_job\": {}}"] {
-        let error = facts(&config(), "workflow_job", broken.as_bytes(), now()).unwrap_err().to_string();
+        let error = heard(&config(), &ForkRuns::default(), "workflow_job", broken.as_bytes(), now())
+            .unwrap_err()
+            .to_string();
         assert!(error.starts_with("The body of a workflow_job event cannot be read"), "{error}");
     }
 }

@@ -1,0 +1,430 @@
+//! A repository on GitHub that is looked at every few minutes: what webhooks tell, told again where one was missed.
+
+mod check;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::client::{Answer, Budget, GithubClient, with_query};
+use super::error::GithubError;
+use super::facts::{About, is_of_fork, is_sound, pull_request_of};
+use super::payload::{
+    Deployment, DeploymentStatus, Jobs, Listed, ListedCommit, PendingDeployment, PullRequest, PushedCommit,
+    Runs, Tag, WorkflowJob, WorkflowRun, readable,
+};
+use crate::config::DeliveryConfig;
+use crate::reader::{Checked, ReadError, Reader, Told};
+
+/// How many commits and runs a page has. The same at each round, so that one in which nothing happened costs nothing.
+const PAGE: &str = "30";
+/// How far back the first round looks, and a later one that does not meet what is known.
+const MOST_PAGES: usize = 4;
+const MOST_TAG_PAGES: usize = 10;
+const MOST_JOB_PAGES: usize = 5;
+/// What one round asks for at most, so that many new runs do not spend what others need.
+const MOST_RUNS_A_ROUND: usize = 40;
+const MOST_PULL_REQUESTS_A_ROUND: usize = 10;
+/// How often the jobs of a run that has ended are read, where some of them have not.
+const MOST_LOOKS: u32 = 3;
+/// How many commits wait for their pull request to be asked for.
+const MOST_UNASKED: usize = 30;
+/// After how many what is remembered is cut to what was seen last.
+const MOST_REMEMBERED: usize = 5_000;
+
+/// Reads one repository, for all services that are built from it.
+pub struct GithubReader {
+    client: GithubClient,
+    config: Arc<DeliveryConfig>,
+    repository: String,
+    seen: Seen,
+    /// What went wrong in a round that could tell something nevertheless: told at once after it.
+    owed: Option<ReadError>,
+}
+
+/// What was told, so that it is not told again. All of it may be lost: what is told again is the same.
+#[derive(Default)]
+struct Seen {
+    /// The answers that were taken in to their end.
+    complete: HashSet<String>,
+    commits: HashSet<(String, String)>,
+    /// Commits whose title names no pull request, newest last.
+    unasked: VecDeque<(String, String)>,
+    runs: HashMap<u64, Mark>,
+    /// The runs whose jobs are still to be read: those that go on, and those that ended since.
+    open: BTreeMap<u64, Open>,
+    tags: HashSet<(String, String)>,
+    /// The deployments that have ended.
+    deployments: BTreeSet<u64>,
+    budget: Option<Budget>,
+}
+
+/// How a run was when it was last seen.
+type Mark = (Option<u32>, String, Option<String>, Option<Timestamp>);
+
+struct Open {
+    run: WorkflowRun,
+    /// Whether it was in the list of its branch in this round.
+    listed: bool,
+    /// How often its jobs were read since it ended.
+    looks: u32,
+}
+
+impl Open {
+    fn has_ended(&self) -> bool {
+        self.run.status == "completed"
+    }
+}
+
+impl GithubReader {
+    /// A reader of `repository` (`acme/shop`) for the services of the configuration that are built from it.
+    pub fn new(client: GithubClient, config: Arc<DeliveryConfig>, repository: String) -> GithubReader {
+        GithubReader { client, config, repository, seen: Seen::default(), owed: None }
+    }
+
+    fn branches(&self, about: &About<'_>) -> BTreeSet<String> {
+        about.of_repository(&self.repository).map(|service| service.branch.clone()).collect()
+    }
+
+    /// Whether little is left of what may be asked, which is kept for the runs.
+    fn is_low(&self, now: Timestamp) -> bool {
+        self.seen.budget.is_some_and(|budget| budget.is_low() && budget.reset > now)
+    }
+
+    fn took<T>(&mut self, answer: Answer<T>) -> Answer<T> {
+        self.seen.budget = answer.budget.or(self.seen.budget);
+        answer
+    }
+
+    /// Reads everything that can be read, and answers what kept the rest from being read.
+    async fn round(&mut self, about: &About<'_>, told: &mut Told) -> Result<(), GithubError> {
+        let mut problem = None;
+        let mut note = |outcome: Result<(), GithubError>| match outcome {
+            Err(error) if error.is_of_all() => Err(error),
+            Err(error) => {
+                problem.get_or_insert(error);
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        };
+        for branch in self.branches(about) {
+            note(self.runs(about, &branch, told).await)?;
+            if !self.is_low(about.now) {
+                note(self.commits(about, &branch, told).await)?;
+            }
+        }
+        if !self.is_low(about.now) {
+            note(self.tags(about, told).await)?;
+        }
+        if self.config.github.deployments && !self.is_low(about.now) {
+            note(self.deployments(about, told).await)?;
+        }
+        note(self.open_runs(about, told).await)?;
+        note(self.pull_requests(about, told).await)?;
+        problem.map_or(Ok(()), Err)
+    }
+
+    async fn commits(&mut self, about: &About<'_>, branch: &str, told: &mut Told) -> Result<(), GithubError> {
+        let path = with_query("/commits", &[("sha", branch), ("per_page", PAGE)]);
+        let first = match self.client.get::<Vec<Listed<ListedCommit>>>(&self.repository, &path).await {
+            // A repository without a commit.
+            Err(error) if error.status() == Some(409) => return Ok(()),
+            outcome => outcome?,
+        };
+        let mut page = self.took(first);
+        if !page.changed && self.seen.complete.contains(&path) {
+            return Ok(());
+        }
+        self.seen.complete.remove(&path);
+        let mut commits: Vec<PushedCommit> = Vec::new();
+        for number in 1.. {
+            let listed = readable(page.body, "commits").into_iter().map(PushedCommit::from);
+            let before = commits.len();
+            commits.extend(listed);
+            let known = commits[before..]
+                .iter()
+                .any(|commit| self.seen.commits.contains(&(branch.to_owned(), commit.id.clone())));
+            let Some(next) = page.next.filter(|_| !known && number < MOST_PAGES) else { break };
+            let answer = self.client.next_once(&self.repository, &next).await?;
+            page = self.took(answer);
+        }
+        if self.seen.commits.len() > MOST_REMEMBERED {
+            self.seen.commits.clear();
+        }
+        // Oldest first: those that came last are asked for before older ones go.
+        for commit in commits.iter().rev() {
+            let key = (branch.to_owned(), commit.id.clone());
+            if !self.seen.commits.insert(key.clone()) {
+                continue;
+            }
+            told.facts.extend(about.commit(&self.repository, branch, commit));
+            if pull_request_of(&commit.message).is_none() {
+                self.seen.unasked.push_back(key);
+            }
+        }
+        let excess = self.seen.unasked.len().saturating_sub(MOST_UNASKED);
+        self.seen.unasked.drain(..excess);
+        self.seen.complete.insert(path);
+        Ok(())
+    }
+
+    /// Asks which pull request brought a commit that does not say it itself.
+    async fn pull_requests(&mut self, about: &About<'_>, told: &mut Told) -> Result<(), GithubError> {
+        for _ in 0..MOST_PULL_REQUESTS_A_ROUND {
+            if self.is_low(about.now) {
+                return Ok(());
+            }
+            let Some((branch, commit)) = self.seen.unasked.back().cloned() else { return Ok(()) };
+            let path = format!("/commits/{commit}/pulls");
+            let outcome = self.client.get_once::<Vec<Listed<PullRequest>>>(&self.repository, &path).await;
+            // One that is refused by itself is not asked for at each round.
+            if !outcome.as_ref().is_err_and(GithubError::is_of_all) {
+                self.seen.unasked.pop_back();
+            }
+            let answer = self.took(outcome?);
+            for pull_request in readable(answer.body, "pull requests") {
+                // What brought it to another branch, or is still open, is another story.
+                let is_its = pull_request.merge_commit_sha.as_deref() == Some(&commit)
+                    && pull_request.base.reference == branch;
+                if is_its {
+                    told.facts.extend(about.pull_request(&self.repository, &pull_request));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The runs of a branch, newest first.
+    async fn runs(&mut self, about: &About<'_>, branch: &str, told: &mut Told) -> Result<(), GithubError> {
+        let path = with_query(
+            "/actions/runs",
+            &[("branch", branch), ("exclude_pull_requests", "true"), ("per_page", PAGE)],
+        );
+        let first = self.client.get::<Runs>(&self.repository, &path).await?;
+        let mut page = self.took(first);
+        for open in self.seen.open.values_mut() {
+            open.listed = open.run.head_branch.as_deref() != Some(branch) && open.listed;
+        }
+        let was_complete = self.seen.complete.remove(&path);
+        let is_news = page.changed || !was_complete;
+        for number in 1.. {
+            let runs = readable(page.body.workflow_runs, "workflow runs");
+            // What came before one that is known is known too, unless the round before ended early.
+            let known = was_complete && runs.iter().any(|run| self.seen.runs.contains_key(&run.id));
+            for run in runs {
+                if let Some(open) = self.seen.open.get_mut(&run.id) {
+                    open.listed = true;
+                }
+                if is_news {
+                    self.take_run(about, run, true, told);
+                }
+            }
+            let further = is_news && !known && number < MOST_PAGES && !self.is_low(about.now);
+            let Some(next) = page.next.filter(|_| further) else { break };
+            let answer = self.client.next_once(&self.repository, &next).await?;
+            page = self.took(answer);
+        }
+        self.seen.complete.insert(path);
+        Ok(())
+    }
+
+    fn take_run(&mut self, about: &About<'_>, run: WorkflowRun, listed: bool, told: &mut Told) {
+        // The repository may have been renamed since it was configured.
+        let base = run.repository.as_ref().map_or(&self.repository, |repository| &repository.full_name);
+        if is_of_fork(&run, base) {
+            return;
+        }
+        let mark = (run.run_attempt, run.status.clone(), run.conclusion.clone(), run.updated_at);
+        if self.seen.runs.get(&run.id) == Some(&mark) {
+            return;
+        }
+        if self.seen.runs.len() > MOST_REMEMBERED {
+            let open = &self.seen.open;
+            self.seen.runs.retain(|id, _| open.contains_key(id));
+        }
+        self.seen.runs.insert(run.id, mark);
+        let facts = about.run(&self.repository, &run);
+        // A run of a workflow that is no service's has jobs that are no service's.
+        if !facts.is_empty() {
+            self.seen.complete.remove(&jobs_path(&run));
+            self.seen.open.insert(run.id, Open { run, listed, looks: 0 });
+        }
+        told.facts.extend(facts);
+    }
+
+    /// What goes on in the runs that have not ended, and what came of those that have.
+    async fn open_runs(&mut self, about: &About<'_>, told: &mut Told) -> Result<(), GithubError> {
+        let newest: Vec<u64> = self.seen.open.keys().rev().copied().take(MOST_RUNS_A_ROUND).collect();
+        let mut problem = None;
+        for id in newest {
+            if self.is_low(about.now) {
+                break;
+            }
+            match self.open_run(about, id, told).await {
+                Err(error) if error.is_of_all() => return Err(error),
+                // It was deleted.
+                Err(error) if error.status() == Some(404) => drop(self.seen.open.remove(&id)),
+                Err(error) => drop(problem.get_or_insert(error)),
+                Ok(()) => {}
+            }
+        }
+        problem.map_or(Ok(()), Err)
+    }
+
+    async fn open_run(&mut self, about: &About<'_>, id: u64, told: &mut Told) -> Result<(), GithubError> {
+        if self.seen.open.get(&id).is_some_and(|open| !open.listed && !open.has_ended()) {
+            let path = format!("/actions/runs/{id}?exclude_pull_requests=true");
+            let answer = self.client.get::<WorkflowRun>(&self.repository, &path).await?;
+            let run = self.took(answer).body;
+            self.take_run(about, run, false, told);
+        }
+        let Some(open) = self.seen.open.get(&id) else { return Ok(()) };
+        let (ended, path) = (open.has_ended(), jobs_path(&open.run));
+        if open.run.status == "waiting" {
+            let pending_path = format!("/actions/runs/{id}/pending_deployments");
+            let answer =
+                self.client.get::<Vec<Listed<PendingDeployment>>>(&self.repository, &pending_path).await?;
+            let answer = self.took(answer);
+            if self.is_new(pending_path, answer.changed) {
+                let pending = readable(answer.body, "pending deployments");
+                if let Some(open) = self.seen.open.get(&id) {
+                    told.facts.extend(about.pending(&self.repository, &open.run, &pending));
+                }
+            }
+        }
+        let (jobs, changed) = self.jobs(&path, ended).await?;
+        if self.is_new(path.clone(), changed) {
+            for job in &jobs {
+                told.facts.extend(about.job(&self.repository, job));
+            }
+        }
+        let Some(open) = self.seen.open.get_mut(&id).filter(|_| ended) else { return Ok(()) };
+        open.looks += 1;
+        // Jobs may be told of a moment after their run.
+        if jobs.iter().all(|job| job.status == "completed") || open.looks >= MOST_LOOKS {
+            self.seen.complete.remove(&path);
+            self.seen.complete.remove(&format!("/actions/runs/{id}/pending_deployments"));
+            self.seen.open.remove(&id);
+        }
+        Ok(())
+    }
+
+    /// The jobs of a run's last attempt, and whether they changed. Of one that ended they are not asked for again.
+    async fn jobs(&mut self, path: &str, ended: bool) -> Result<(Vec<WorkflowJob>, bool), GithubError> {
+        let mut page = match ended {
+            true => self.client.get_once::<Jobs>(&self.repository, path).await?,
+            false => self.client.get::<Jobs>(&self.repository, path).await?,
+        };
+        let (mut jobs, mut changed) = (Vec::new(), false);
+        for number in 1.. {
+            let answer = self.took(page);
+            changed |= answer.changed;
+            jobs.extend(readable(answer.body.jobs, "jobs"));
+            let Some(next) = answer.next.filter(|_| number < MOST_JOB_PAGES) else { break };
+            page = match ended {
+                true => self.client.next_once(&self.repository, &next).await?,
+                false => self.client.next(&self.repository, &next).await?,
+            };
+        }
+        Ok((jobs, changed))
+    }
+
+    async fn tags(&mut self, about: &About<'_>, told: &mut Told) -> Result<(), GithubError> {
+        let path = "/tags?per_page=100";
+        let answer = self.client.pages::<Vec<Listed<Tag>>>(&self.repository, path, MOST_TAG_PAGES).await?;
+        let answer = self.took(answer);
+        if !self.is_new(path.to_owned(), answer.changed) {
+            return Ok(());
+        }
+        let mut now = HashSet::new();
+        for tag in answer.body.into_iter().flat_map(|page| readable(page, "tags")) {
+            let key = (tag.name, tag.commit.sha);
+            if !self.seen.tags.contains(&key) {
+                told.images.extend(about.tag(&self.repository, &key.0, &key.1, None));
+            }
+            now.insert(key);
+        }
+        self.seen.tags = now;
+        Ok(())
+    }
+
+    async fn deployments(&mut self, about: &About<'_>, told: &mut Told) -> Result<(), GithubError> {
+        let path = with_query("/deployments", &[("per_page", PAGE)]);
+        let answer = self.client.get::<Vec<Listed<Deployment>>>(&self.repository, &path).await?;
+        let answer = self.took(answer);
+        let deployments = readable(answer.body, "deployments");
+        let listed: BTreeSet<u64> = deployments.iter().filter_map(|deployment| deployment.id).collect();
+        self.seen.deployments.retain(|id| listed.contains(id));
+        for deployment in deployments {
+            let Some(id) = deployment.id.filter(|id| !self.seen.deployments.contains(id)) else { continue };
+            if about.environment(&deployment).is_none() || self.is_low(about.now) {
+                continue;
+            }
+            let path = format!("/deployments/{id}/statuses?per_page=30");
+            let answer = self.client.get::<Vec<Listed<DeploymentStatus>>>(&self.repository, &path).await?;
+            let answer = self.took(answer);
+            let is_news = self.is_new(path.clone(), answer.changed);
+            for status in readable(answer.body, "deployment statuses") {
+                if matches!(status.state.as_str(), "success" | "failure" | "error" | "inactive") {
+                    self.seen.deployments.insert(id);
+                }
+                if is_news {
+                    told.facts.extend(about.deployment_status(&self.repository, &deployment, &status));
+                }
+            }
+            if self.seen.deployments.contains(&id) {
+                self.seen.complete.remove(&path);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether an answer has not been taken in yet.
+    fn is_new(&mut self, path: String, changed: bool) -> bool {
+        self.seen.complete.insert(path) || changed
+    }
+}
+
+/// Where the jobs of a run's last attempt are.
+fn jobs_path(run: &WorkflowRun) -> String {
+    format!("/actions/runs/{}/jobs?filter=latest&per_page=100", run.id)
+}
+
+#[async_trait]
+impl Reader for GithubReader {
+    async fn read(&mut self, now: Timestamp) -> Result<Told, ReadError> {
+        if let Some(error) = self.owed.take() {
+            return Err(error);
+        }
+        let config = self.config.clone();
+        let about = About { config: &config, now };
+        let mut told = Told::default();
+        let outcome = self.round(&about, &mut told).await;
+        told.facts.retain(is_sound);
+        match outcome {
+            Err(error) if told.facts.is_empty() && told.images.is_empty() => {
+                Err(ReadError { message: error.to_string(), retry_after: error.retry_after(now) })
+            }
+            Err(error) => {
+                self.owed =
+                    Some(ReadError { message: error.to_string(), retry_after: error.retry_after(now) });
+                Ok(told)
+            }
+            Ok(()) => Ok(told),
+        }
+    }
+
+    fn pause(&self) -> Duration {
+        match self.owed {
+            Some(_) => Duration::ZERO,
+            None => self.config.github.poll_interval,
+        }
+    }
+
+    async fn check(&mut self) -> Vec<Checked> {
+        self.checks().await
+    }
+}
