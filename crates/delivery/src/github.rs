@@ -17,6 +17,7 @@ pub use error::GithubError;
 pub(crate) use event::ForkRuns;
 pub use poll::GithubReader;
 
+pub(crate) use facts::pull_request_of;
 use hmac::{Hmac, Mac};
 use jiff::Timestamp;
 use sha2::Sha256;

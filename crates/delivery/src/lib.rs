@@ -7,6 +7,7 @@ mod config;
 mod derive;
 mod error;
 mod follow;
+pub mod git;
 pub mod github;
 pub mod images;
 mod intake;

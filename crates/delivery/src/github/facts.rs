@@ -327,7 +327,7 @@ fn step(job: &WorkflowJob) -> Option<&str> {
 
 /// The number that GitHub writes into the message of a commit that merges a pull request: at the end of the first line where it was
 /// squashed, at its beginning otherwise.
-pub(super) fn pull_request_of(message: &str) -> Option<u32> {
+pub(crate) fn pull_request_of(message: &str) -> Option<u32> {
     let title = message.lines().next()?.trim();
     if let Some(rest) = title.strip_prefix("Merge pull request #") {
         return rest.split(' ').next()?.parse().ok();

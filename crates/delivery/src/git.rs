@@ -1,0 +1,256 @@
+//! A GitOps repository as a source: which tag each environment is to run, what set it, and when.
+
+mod history;
+mod local;
+mod locate;
+mod places;
+mod repository;
+mod yaml;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::delivery::{Branch, DesiredTag, EnvironmentName, Seen, ServiceName, Sighting};
+use jiff::Timestamp;
+
+use crate::reader::{Checked, ReadError, Reader, Told};
+use history::PlaceHistory;
+use local::Local;
+use locate::Effective;
+use places::{Layout, Tracked};
+use repository::{End, Repository};
+
+/// How many commits of the branch are known.
+const MOST_REVISIONS: usize = 500;
+
+/// One branch of one GitOps repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GitopsConfig {
+    /// What it is called where it is shown: `acme/gitops`.
+    pub name: String,
+    pub at: RepositoryAt,
+    pub branch: String,
+    /// The files that set tags, from the root of the repository: `envs/{environment}/{service}/values.yaml`. Of two that are both
+    /// values files the later outweighs the earlier, as for Helm.
+    pub files: Vec<String>,
+    /// Where in Helm's values the tag is. It may name `{service}` and `{environment}` too.
+    pub tag_key: String,
+    /// How long to wait between two looks.
+    pub poll: Duration,
+}
+
+impl GitopsConfig {
+    /// Where charts have their tag, unless something else is said.
+    pub const TAG_KEY: &str = "image.tag";
+    /// How long to wait between two looks, unless something else is said.
+    pub const POLL: Duration = Duration::from_secs(60);
+}
+
+/// Where a repository is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RepositoryAt {
+    /// A clone on disk, bare or not.
+    Local(PathBuf),
+    /// `owner/name`
+    Github(String),
+}
+
+/// Reads one branch of one GitOps repository.
+pub struct GitReader {
+    config: GitopsConfig,
+    layout: Layout,
+    repository: Box<dyn Repository>,
+    known: Option<Known>,
+    /// A head before the known one that was seen once, of a repository whose answers may be older than the one before.
+    gone_back: Option<String>,
+}
+
+/// What was read.
+struct Known {
+    /// Newest first.
+    revisions: Vec<String>,
+    /// In the order of the layout.
+    places: Vec<PlaceHistory>,
+}
+
+impl Known {
+    fn head(&self) -> Option<&str> {
+        self.revisions.first().map(String::as_str)
+    }
+}
+
+impl GitReader {
+    /// A reader of a repository on disk.
+    pub fn local(
+        config: GitopsConfig,
+        path: PathBuf,
+        services: &[ServiceName],
+        environments: &[EnvironmentName],
+    ) -> GitReader {
+        GitReader::new(config, Box::new(Local::new(path)), services, environments)
+    }
+
+    fn new(
+        config: GitopsConfig,
+        repository: Box<dyn Repository>,
+        services: &[ServiceName],
+        environments: &[EnvironmentName],
+    ) -> GitReader {
+        let layout = Layout::new(&config.files, &config.tag_key, services, environments);
+        GitReader { config, layout, repository, known: None, gone_back: None }
+    }
+
+    /// Takes in what came onto the branch since the last time; all of it where the branch does not go on from there, such as after a
+    /// force push.
+    async fn follow(&mut self) -> Result<(), ReadError> {
+        let head = self.repository.head(&self.config.branch).await?;
+        if let Some(known) = &self.known {
+            if known.head() == Some(head.as_str()) {
+                self.gone_back = None;
+                return Ok(());
+            }
+            let before = known.revisions.contains(&head);
+            if before && self.repository.may_lag() && self.gone_back.as_ref() != Some(&head) {
+                self.gone_back = Some(head);
+                return Ok(());
+            }
+        }
+        let until = self.known.as_ref().and_then(Known::head);
+        let mut line = self.repository.first_parents(&head, until, MOST_REVISIONS).await?;
+        let known = self.known.as_ref().filter(|_| line.end == End::Known);
+        let places = known.map(|known| known.places.as_slice());
+        let places = history::read(self.repository.as_ref(), &self.layout, &head, &line, places).await?;
+        for (tracked, place) in self.layout.tracked.iter().zip(&places) {
+            warn_unreadable(&self.config.name, tracked, &place.effective);
+        }
+        let mut revisions: Vec<String> = line.commits.drain(..).map(|commit| commit.revision).collect();
+        revisions.extend(known.into_iter().flat_map(|known| known.revisions.iter().cloned()));
+        revisions.truncate(MOST_REVISIONS);
+        self.known = Some(Known { revisions, places });
+        self.gone_back = None;
+        Ok(())
+    }
+
+    fn sightings(&self) -> Vec<Sighting> {
+        let Some(known) = &self.known else { return Vec::new() };
+        let branch = Branch {
+            repository: self.config.name.clone(),
+            name: self.config.branch.clone(),
+            revisions: known.revisions.clone(),
+        };
+        let branch =
+            Sighting { subject: format!("branch/{}", branch.name), place: None, seen: Seen::Branch(branch) };
+        let tags = self.layout.tracked.iter().zip(&known.places);
+        [branch].into_iter().chain(tags.filter_map(|(tracked, place)| self.desired(tracked, place))).collect()
+    }
+
+    /// Nothing for a place of which there is no file.
+    fn desired(&self, tracked: &Tracked, place: &PlaceHistory) -> Option<Sighting> {
+        let (path, key, tag) = match &place.effective {
+            Effective::Missing => return None,
+            Effective::Unset { path, key } | Effective::Unreadable { path, key, .. } => (path, key, None),
+            Effective::Set(found) => (&found.path, &found.key, Some(found.tag.clone())),
+        };
+        let desired = DesiredTag {
+            repository: self.config.name.clone(),
+            branch: self.config.branch.clone(),
+            path: path.clone(),
+            key: key.clone(),
+            tag,
+            changes: place.changes.clone(),
+        };
+        Some(Sighting {
+            subject: tracked.subject(path, key),
+            place: Some(tracked.place.clone()),
+            seen: Seen::DesiredTag(desired),
+        })
+    }
+}
+
+/// A tag that cannot be told is said once, when its files changed; `tollgate delivery check` says it again.
+fn warn_unreadable(repository: &str, tracked: &Tracked, effective: &Effective) {
+    if let Effective::Unreadable { path, problem, .. } = effective {
+        let (service, environment) = (&tracked.place.service, &tracked.place.environment);
+        tracing::warn!(repository, path, %service, %environment, problem, "a desired tag cannot be read");
+    }
+}
+
+#[async_trait]
+impl Reader for GitReader {
+    async fn read(&mut self, _now: Timestamp) -> Result<Told, ReadError> {
+        self.follow().await?;
+        Ok(Told { sightings: Some(self.sightings()), ..Told::default() })
+    }
+
+    fn pause(&self) -> Duration {
+        self.config.poll
+    }
+
+    async fn check(&mut self) -> Vec<Checked> {
+        let what = format!("branch {} of {}", self.config.branch, self.config.name);
+        let head = match self.repository.head(&self.config.branch).await {
+            Ok(head) => head,
+            Err(error) => return vec![Checked { what, outcome: Err(error.message) }],
+        };
+        let mut checked = vec![Checked { what, outcome: Ok(format!("at {head}")) }];
+        match self.check_files(&head).await {
+            Ok(more) => checked.extend(more),
+            Err(error) => {
+                let what = format!("files of {} in {}", head, self.config.name);
+                checked.push(Checked { what, outcome: Err(error.message) });
+            }
+        }
+        checked
+    }
+}
+
+impl GitReader {
+    /// One line for each pattern, and one for each place whose tag cannot be told or is set in vain.
+    async fn check_files(&self, head: &str) -> Result<Vec<Checked>, ReadError> {
+        let readings = history::readings(self.repository.as_ref(), &self.layout, head).await?;
+        let mut checked = Vec::new();
+        for (number, pattern) in self.config.files.iter().enumerate() {
+            let mut all = 0;
+            let mut there = Vec::new();
+            for (tracked, readings) in self.layout.tracked.iter().zip(&readings) {
+                for (file, reading) in tracked.files.iter().zip(readings) {
+                    if file.pattern == number {
+                        all += 1;
+                        if reading.is_some() {
+                            there.push(format!("{} in {}", tracked.place.service, tracked.place.environment));
+                        }
+                    }
+                }
+            }
+            let outcome = match there.len() {
+                0 => Err(format!(
+                    "there is no such file for any of {all} services and environments: correct it, from the root of the \
+                     repository"
+                )),
+                some => Ok(format!("{some} of {all}: {}", there.join(", "))),
+            };
+            checked.push(Checked { what: pattern.clone(), outcome });
+        }
+        for (place, tracked) in self.layout.tracked.iter().enumerate() {
+            let what = format!("tag of {} in {}", tracked.place.service, tracked.place.environment);
+            let outcome = match history::of_place(&self.layout, &readings, place) {
+                Effective::Missing => continue,
+                Effective::Set(found) if found.shadowed.is_empty() => continue,
+                Effective::Set(found) => Ok(format!(
+                    "{} from {}#{}; what {} says does not count",
+                    found.tag,
+                    found.path,
+                    found.key,
+                    found.shadowed.join(", ")
+                )),
+                Effective::Unset { path, key } => Err(format!("{path} sets no {key}")),
+                Effective::Unreadable { path, problem, .. } => {
+                    Err(format!("{path} cannot be read: {problem}"))
+                }
+            };
+            checked.push(Checked { what, outcome });
+        }
+        Ok(checked)
+    }
+}

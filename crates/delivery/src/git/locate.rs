@@ -1,0 +1,380 @@
+//! Where a file sets the tag of a service, by the kind of file it is; and which of several files counts.
+
+use domain::delivery::{ImageRef, Place};
+
+use super::yaml::{Value, Yaml};
+
+/// What is looked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted<'a> {
+    pub place: &'a Place,
+    /// The Helm value: `image.tag`, `containers[0].tag`.
+    pub key: &'a str,
+    /// Whether the file is of this place alone, so that an Application in it needs no fitting name.
+    pub specific: bool,
+}
+
+/// What a file says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Reading {
+    pub found: Option<Located>,
+    pub origin: Origin,
+    /// It has parameters or images of its own. Those of an `.argocd-source` file stand in place of the Application's, not beside
+    /// them: Argo CD merges the file as an RFC 7386 patch, by which lists are replaced.
+    pub has_parameters: bool,
+}
+
+/// A tag in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Located {
+    /// As it is written; `None` where the key is there and empty, which hides what is said by files of lower precedence.
+    pub tag: Option<String>,
+    /// Where it stands.
+    pub key: String,
+    pub layer: Layer,
+}
+
+/// What outweighs what, the strongest last (Argo CD, "Helm", Helm Value Precedence: parameters, then `valuesObject` and `values`,
+/// then `valueFiles`). The images of Kustomize in an Application outweigh those of a kustomization in the same way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Layer {
+    File,
+    Values,
+    Parameters,
+}
+
+/// What kind of file it is; within a layer a later one outweighs (Argo CD, "Parameter Overrides": `.argocd-source` files are laid
+/// over the Application).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Origin {
+    #[default]
+    File,
+    Application,
+    Override,
+}
+
+/// The kind of a file as far as its name tells.
+fn origin_by_name(path: &str) -> Origin {
+    if file_name(path).starts_with(".argocd-source") { Origin::Override } else { Origin::File }
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// What a file says of a tag.
+///
+/// # Errors
+/// Why that cannot be told; it goes on from "… cannot be read: ".
+pub(super) fn locate(path: &str, contents: &[u8], wanted: Wanted<'_>) -> Result<Reading, String> {
+    let text = std::str::from_utf8(contents).map_err(|_| "it is not UTF-8".to_owned())?;
+    let yaml = Yaml::parse(text).map_err(|problem| {
+        if text.contains("{{") {
+            format!("it is a template, and those are not rendered ({problem})")
+        } else {
+            problem
+        }
+    })?;
+    if origin_by_name(path) == Origin::Override {
+        let reading = match yaml.documents().next() {
+            Some(document) => in_source(document, wanted)?,
+            None => Reading::default(),
+        };
+        return Ok(Reading { origin: Origin::Override, ..reading });
+    }
+    let is_argo = |document: &Value<'_>, wanted: &str| {
+        let is = |key: &str, fits: &dyn Fn(&str) -> bool| {
+            document.get(key).and_then(Value::text).is_some_and(fits)
+        };
+        is("kind", &|kind| kind == wanted) && is("apiVersion", &|version| version.starts_with("argoproj.io/"))
+    };
+    let applications: Vec<Value<'_>> =
+        yaml.documents().filter(|document| is_argo(document, "Application")).collect();
+    if !applications.is_empty() {
+        let reading = in_applications(&applications, wanted)?;
+        return Ok(Reading { origin: Origin::Application, ..reading });
+    }
+    if yaml.documents().any(|document| is_argo(&document, "ApplicationSet")) {
+        return Err("it is an ApplicationSet, whose template is not rendered: name the files that its generator reads"
+            .to_owned());
+    }
+    let kustomization = |document: &Value<'_>| {
+        document.get("kind").and_then(Value::text) == Some("Kustomization")
+            || matches!(file_name(path), "kustomization.yaml" | "kustomization.yml" | "Kustomization")
+    };
+    if let Some(document) = yaml.documents().find(kustomization) {
+        let found = in_kustomization(document, wanted)?;
+        return Ok(Reading { found, ..Reading::default() });
+    }
+    for document in yaml.documents() {
+        if let Some(found) = in_values(document, wanted, Layer::File)? {
+            return Ok(Reading { found: Some(found), ..Reading::default() });
+        }
+    }
+    Ok(Reading::default())
+}
+
+/// Of several Applications, the one that is named after the place; else, in a file of the place alone, the first that says
+/// anything.
+fn in_applications(applications: &[Value<'_>], wanted: Wanted<'_>) -> Result<Reading, String> {
+    let Place { service, environment } = wanted.place;
+    let names = [format!("{service}-{environment}"), format!("{environment}-{service}"), service.to_string()];
+    let named = names.iter().find_map(|name| {
+        let is_it = |application: &&Value<'_>| {
+            application.at(["metadata", "name"]).and_then(Value::text) == Some(name.as_str())
+        };
+        applications.iter().find(is_it)
+    });
+    if let Some(application) = named {
+        return in_application(*application, wanted);
+    }
+    if !wanted.specific {
+        return Ok(Reading::default());
+    }
+    for application in applications {
+        let reading = in_application(*application, wanted)?;
+        if reading.found.is_some() {
+            return Ok(reading);
+        }
+    }
+    Ok(Reading::default())
+}
+
+fn in_application(application: Value<'_>, wanted: Wanted<'_>) -> Result<Reading, String> {
+    let Some(spec) = application.get("spec") else { return Ok(Reading::default()) };
+    // Where there are `sources`, Argo CD leaves `source` out of account.
+    let several: Vec<Value<'_>> = spec.get("sources").into_iter().flat_map(Value::items).collect();
+    let sources = if several.is_empty() { spec.get("source").into_iter().collect() } else { several };
+    let mut all = Reading::default();
+    for source in sources {
+        let reading = in_source(source, wanted)?;
+        all.has_parameters |= reading.has_parameters;
+        all.found = all.found.or(reading.found);
+    }
+    Ok(all)
+}
+
+/// A source of an Application, or what an `.argocd-source` file lays over it.
+fn in_source(source: Value<'_>, wanted: Wanted<'_>) -> Result<Reading, String> {
+    let parameters = source.at(["helm", "parameters"]).filter(|list| list.is_sequence());
+    let images = source.at(["kustomize", "images"]).filter(|list| list.is_sequence());
+    let mut found = None;
+    if let Some(parameters) = parameters {
+        found = in_parameters(parameters, wanted)?;
+    }
+    if let (None, Some(images)) = (&found, images) {
+        let images = images.items().filter_map(Value::text).map(named_image).collect();
+        found = chosen(images, wanted)?.map(|(name, tag)| Located {
+            tag,
+            key: format!("kustomize.images[{name}]"),
+            layer: Layer::Parameters,
+        });
+    }
+    if found.is_none() {
+        found = in_inline_values(source, wanted)?;
+    }
+    Ok(Reading { found, origin: Origin::File, has_parameters: parameters.is_some() || images.is_some() })
+}
+
+fn in_parameters(parameters: Value<'_>, wanted: Wanted<'_>) -> Result<Option<Located>, String> {
+    // Argo CD hands them to Helm as `--set` and `--set-string`: the last of a name counts, and of both kinds the latter.
+    let is_forced = |parameter: &Value<'_>| {
+        ["forceString", "forcestring"]
+            .into_iter()
+            .any(|key| parameter.get(key).and_then(Value::text) == Some("true"))
+    };
+    let parameter = parameters
+        .items()
+        .filter(|parameter| parameter.get("name").and_then(Value::text) == Some(wanted.key))
+        .max_by_key(is_forced);
+    let Some(parameter) = parameter else { return Ok(None) };
+    let tag = parameter.get("value").map(|value| scalar(value, wanted.key)).transpose()?.flatten();
+    Ok(Some(Located { tag, key: wanted.key.to_owned(), layer: Layer::Parameters }))
+}
+
+/// `valuesObject`, and only where there is none, `values`.
+fn in_inline_values(source: Value<'_>, wanted: Wanted<'_>) -> Result<Option<Located>, String> {
+    if let Some(values) = source.at(["helm", "valuesObject"]).filter(|values| !values.is_null()) {
+        return in_values(values, wanted, Layer::Values);
+    }
+    let Some(text) = source.at(["helm", "values"]).and_then(Value::text) else { return Ok(None) };
+    let values = Yaml::parse(text).map_err(|problem| format!("helm.values: {problem}"))?;
+    values.documents().next().map_or(Ok(None), |document| in_values(document, wanted, Layer::Values))
+}
+
+fn in_values(values: Value<'_>, wanted: Wanted<'_>, layer: Layer) -> Result<Option<Located>, String> {
+    let Some(value) = at_key(values, wanted.key) else { return Ok(None) };
+    Ok(Some(Located { tag: scalar(value, wanted.key)?, key: wanted.key.to_owned(), layer }))
+}
+
+/// The value of a key in the way of Image Updater, so that both mean the same: as a dotted path, whose segments may end in the
+/// place in a list, and where that leads nowhere as one key that is written with its dots.
+fn at_key<'a>(values: Value<'a>, key: &str) -> Option<Value<'a>> {
+    key.split('.').try_fold(values, at_segment).or_else(|| values.get(key))
+}
+
+fn at_segment<'a>(value: Value<'a>, segment: &str) -> Option<Value<'a>> {
+    let (name, indices) = segment.split_at(segment.find('[').unwrap_or(segment.len()));
+    // Only a list within a list has an index alone.
+    let mut value = if name.is_empty() && !indices.is_empty() { value } else { value.get(name)? };
+    let mut rest = indices;
+    while !rest.is_empty() {
+        let (index, more) = rest.strip_prefix('[')?.split_once(']')?;
+        value = value.items().nth(index.parse().ok()?)?;
+        rest = more;
+    }
+    Some(value)
+}
+
+/// What is written; `None` where it is empty.
+fn scalar(value: Value<'_>, key: &str) -> Result<Option<String>, String> {
+    if value.is_null() {
+        return Ok(None);
+    }
+    let Some(text) = value.text() else { return Err(format!("{key} is no text there")) };
+    if text.contains("{{") {
+        return Err(format!("{key} is templated there"));
+    }
+    let text = text.trim();
+    Ok((!text.is_empty()).then(|| text.to_owned()))
+}
+
+fn in_kustomization(document: Value<'_>, wanted: Wanted<'_>) -> Result<Option<Located>, String> {
+    let mut images = Vec::new();
+    for image in document.get("images").into_iter().flat_map(Value::items) {
+        let text =
+            |key: &str| image.get(key).map(|value| scalar(value, key)).transpose().map(Option::flatten);
+        let (name, new_name) = (text("name")?, text("newName")?);
+        let tag = match text("newTag")? {
+            Some(tag) => Some(tag),
+            None => text("digest")?,
+        };
+        let names: Vec<String> = [name, new_name].into_iter().flatten().collect();
+        if tag.is_some() && !names.is_empty() {
+            images.push(NamedImage { names, tag });
+        }
+    }
+    Ok(chosen(images, wanted)?.map(|(name, tag)| Located {
+        tag,
+        key: format!("images[{name}].newTag"),
+        layer: Layer::File,
+    }))
+}
+
+/// An image that Kustomize sets.
+struct NamedImage {
+    /// What the manifests call it, and what it becomes.
+    names: Vec<String>,
+    tag: Option<String>,
+}
+
+/// `[old=]repository[:tag][@digest]`, as an Application lists it.
+fn named_image(text: &str) -> NamedImage {
+    let (old, new) = text.split_once('=').map_or((None, text), |(old, new)| (Some(old), new));
+    let image = ImageRef::parse(new.trim());
+    let names = old.map(|old| old.trim().to_owned()).into_iter().chain([image.repository]).collect();
+    NamedImage { names, tag: image.tag.or(image.digest) }
+}
+
+/// The image of the service: the one whose name ends in the service's, else the only one there is.
+fn chosen(
+    mut images: Vec<NamedImage>,
+    wanted: Wanted<'_>,
+) -> Result<Option<(String, Option<String>)>, String> {
+    let service = wanted.place.service.as_str();
+    let is_own = |image: &NamedImage| image.names.iter().any(|name| file_name(name) == service);
+    let at = match images.iter().position(is_own) {
+        Some(at) => at,
+        None if images.is_empty() => return Ok(None),
+        None if images.len() == 1 => 0,
+        None => return Err(format!("it sets several images, and none of them is named {service}")),
+    };
+    let image = images.swap_remove(at);
+    Ok(image.names.into_iter().next().map(|name| (name, image.tag)))
+}
+
+/// Which tag a place gets from all files of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Effective {
+    /// None of them is there.
+    Missing,
+    /// They are there, and set none.
+    Unset {
+        path: String,
+        key: String,
+    },
+    Set(Found),
+    Unreadable {
+        path: String,
+        key: String,
+        problem: String,
+    },
+}
+
+/// The tag that counts, and where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub path: String,
+    pub key: String,
+    pub tag: String,
+    /// Where another tag is written that does not count.
+    pub shadowed: Vec<String>,
+}
+
+/// What one of a place's files says: `None` where it is not there.
+pub(super) type FileReading = Option<Result<Reading, String>>;
+
+/// Decides between a place's files, in the order in which the configuration names them: of two of the same kind the later counts,
+/// as for Helm.
+pub(super) fn effective<'a>(
+    key: &str,
+    files: impl IntoIterator<Item = (&'a str, &'a FileReading)>,
+) -> Effective {
+    let files: Vec<(&str, &Result<Reading, String>)> =
+        files.into_iter().filter_map(|(path, reading)| Some((path, reading.as_ref()?))).collect();
+    let Some((last, _)) = files.last() else { return Effective::Missing };
+    let unset = |path: &str| Effective::Unset { path: path.to_owned(), key: key.to_owned() };
+    let replaced = files.iter().any(|(_, reading)| {
+        reading.as_ref().is_ok_and(|reading| reading.origin == Origin::Override && reading.has_parameters)
+    });
+    let mut set: Vec<(Layer, Origin, &str, &Located)> = Vec::new();
+    let mut hidden = Vec::new();
+    for (path, reading) in &files {
+        let Ok(Reading { found: Some(located), origin, .. }) = reading else { continue };
+        let one = (located.layer, *origin, *path, located);
+        match (located.layer, origin) {
+            (Layer::Parameters, Origin::Application) if replaced => hidden.push(one),
+            _ => set.push(one),
+        }
+    }
+    // A stable sort: the later of equals stays the later.
+    set.sort_by_key(|(layer, origin, ..)| (*layer, *origin));
+    let strongest = set.pop();
+    let problem = files.iter().find_map(|(path, reading)| Some((*path, reading.as_ref().err()?)));
+    let hides = |path: &str| {
+        // What cannot be read is without weight where something of more weight than it could have is set.
+        strongest.is_some_and(|(layer, origin, ..)| {
+            layer == Layer::Parameters
+                && origin == Origin::Override
+                && origin_by_name(path) != Origin::Override
+        })
+    };
+    if let Some((path, problem)) = problem.filter(|(path, _)| !hides(path)) {
+        let (path, key, problem) = (path.to_owned(), key.to_owned(), problem.clone());
+        return Effective::Unreadable { path, key, problem };
+    }
+    let Some((.., path, located)) = strongest else { return unset(last) };
+    let Some(tag) = &located.tag else {
+        return Effective::Unset { path: path.to_owned(), key: located.key.clone() };
+    };
+    let shadowed = set
+        .iter()
+        .chain(&hidden)
+        .filter(|(.., located)| located.tag.as_ref().is_some_and(|other| other != tag))
+        .map(|(.., path, located)| format!("{path}#{}", located.key))
+        .collect();
+    Effective::Set(Found { path: path.to_owned(), key: located.key.clone(), tag: tag.clone(), shadowed })
+}
+
+#[cfg(test)]
+mod tests;

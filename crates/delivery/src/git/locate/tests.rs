@@ -1,0 +1,386 @@
+use domain::delivery::{EnvironmentName, ServiceName};
+
+use super::*;
+
+fn place() -> Place {
+    Place {
+        service: ServiceName::parse("users").unwrap(),
+        environment: EnvironmentName::parse("dev").unwrap(),
+    }
+}
+
+fn read_with(path: &str, text: &str, key: &str, specific: bool) -> Result<Reading, String> {
+    locate(path, text.as_bytes(), Wanted { place: &place(), key, specific })
+}
+
+fn read(path: &str, text: &str) -> Result<Reading, String> {
+    read_with(path, text, "image.tag", true)
+}
+
+/// The tag in a file, without what else is told of it.
+fn tag_in(path: &str, text: &str) -> Option<String> {
+    read(path, text).unwrap().found.and_then(|located| located.tag)
+}
+
+fn values(text: &str) -> Option<String> {
+    tag_in("values.yaml", text)
+}
+
+#[test]
+fn values_have_their_tag_wherever_yaml_lets_it_be_written() {
+    let cases = [
+        "image:\n  tag: 1.2.3\n",
+        "# comment\nimage:   # of the chart\n    repository: r.io/users\n\n    tag:   1.2.3   # bumped by CI\n",
+        "image:\r\n  repository: users\r\n  tag: 1.2.3\r\n",
+        "\u{feff}image:\n  tag: 1.2.3\n",
+        "image: {repository: users, tag: 1.2.3}\n",
+        "{\"image\": {\"tag\": \"1.2.3\"}}",
+        "image:\n  tag: '1.2.3'\n",
+        "image:\n  \"tag\": \"1.2.3\"\n",
+        "image:\n  tag: |\n    1.2.3\n",
+        "image:\n  tag: >-\n    1.2.3\n",
+        "image:\n  tag: !!str 1.2.3\n",
+        "image:\n  ? tag\n  : 1.2.3\n",
+        "image:\n  tag: &version 1.2.3\nother: *version\n",
+        "version: &version 1.2.3\nimage:\n  tag: *version\n",
+        "base: &base\n  tag: 1.2.3\nimage:\n  <<: *base\n  repository: users\n",
+        "a: &a {tag: 1.2.3}\nb: &b {repository: users, tag: 9}\nimage:\n  <<: [*a, *b]\n",
+        "base: &base\n  tag: 9\nimage:\n  <<: *base\n  tag: 1.2.3\n",
+        "image:\n  tag: 1.2.2\n  tag: 1.2.3\n",
+        "---\nreplicas: 2\n---\nimage:\n  tag: 1.2.3\n",
+        "image.tag: 1.2.3\n",
+        "image: users\nimage.tag: 1.2.3\n",
+    ];
+    for text in cases {
+        assert_eq!(values(text).as_deref(), Some("1.2.3"), "{text}");
+    }
+}
+
+#[test]
+fn a_dotted_path_goes_before_a_key_with_dots() {
+    assert_eq!(values("image.tag: a\nimage:\n  tag: b\n").as_deref(), Some("b"));
+}
+
+#[test]
+fn tags_come_out_as_they_are_written() {
+    let tags = [
+        "1.10",
+        "1e5",
+        "0123",
+        "0o17",
+        "0x1F",
+        "on",
+        "off",
+        "yes",
+        "no",
+        "y",
+        "n",
+        "true",
+        "False",
+        "2026-11-21",
+        "12:30:45",
+        "1_000",
+        ".5",
+        "1.",
+        "+1",
+        "-0",
+        ".inf",
+        ".NaN",
+        "0b101",
+        "685230e",
+        "9007199254740993",
+        "00000000000000000001",
+        "v1.2.3-rc.1+build",
+        "2026.11.21-1",
+        "main-0123abc",
+        "1.2@sha256:00ff",
+    ];
+    for tag in tags {
+        for text in [
+            format!("image:\n  tag: {tag}\n"),
+            format!("image:\n  tag: '{tag}'\n"),
+            format!("image:\n  tag: \"{tag}\" # quoted\n"),
+            format!("image: {{tag: {tag}}}\n"),
+        ] {
+            assert_eq!(values(&text).as_deref(), Some(tag), "{text}");
+        }
+    }
+    // In quotes these are texts, too.
+    for tag in ["null", "~"] {
+        assert_eq!(values(&format!("image: {{tag: '{tag}'}}")).as_deref(), Some(tag));
+    }
+}
+
+#[test]
+fn what_is_empty_sets_none() {
+    for text in [
+        "image:\n  tag:\n",
+        "image:\n  tag: ''\n",
+        "image: {tag: null}",
+        "image: {tag: ~}",
+        "image: {tag: ' '}",
+    ] {
+        let found = read("values.yaml", text).unwrap().found.unwrap();
+        assert_eq!((found.tag, found.key.as_str()), (None, "image.tag"), "{text}");
+    }
+    for text in ["", "\n# nothing\n", "image: users\n", "image:\n", "- image\n", "text", "---\n---\n"] {
+        assert_eq!(read("values.yaml", text), Ok(Reading::default()), "{text}");
+    }
+}
+
+#[test]
+fn a_path_goes_through_lists() {
+    let text =
+        "containers:\n- {name: proxy, tag: a}\n- name: users\n  image:\n    tag: b\nmatrix: [[a, c]]\n";
+    let tag =
+        |key: &str| read_with("values.yaml", text, key, true).unwrap().found.and_then(|found| found.tag);
+    assert_eq!(tag("containers[1].image.tag").as_deref(), Some("b"));
+    assert_eq!(tag("containers[0].tag").as_deref(), Some("a"));
+    assert_eq!(tag("matrix[0][1]").as_deref(), Some("c"));
+    for key in
+        ["containers[2].tag", "containers[x].tag", "containers[0.tag", "containers.tag", "[0].tag", "", "."]
+    {
+        assert_eq!(tag(key), None, "{key}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_says_why() {
+    let cases = [
+        ("image:\n  tag: {{ .Values.tag }}\n", "no text there"),
+        ("image:\n  tag: \"{{ .Values.tag }}\"\n", "templated"),
+        ("{{- if .Values.on }}\nimage:\n  tag: 1\n{{- end }}\n", "it is a template"),
+        ("image:\n  tag: [1, 2]\n", "no text there"),
+        ("image:\n\ttag: 1\n", "line 2"),
+        ("image: *missing\n", "no YAML"),
+        ("image: {tag: 1\n", "no YAML"),
+        (
+            "image: &image\n  <<: *image\n  repository: users\n---\nkind: ApplicationSet\napiVersion: argoproj.io/v1alpha1\n",
+            "ApplicationSet",
+        ),
+    ];
+    for (text, part) in cases {
+        let problem = read("values.yaml", text).unwrap_err();
+        assert!(problem.contains(part), "{problem}: {text}");
+    }
+    let wanted = Wanted { place: &place(), key: "image.tag", specific: true };
+    assert_eq!(locate("values.yaml", b"image: \xff", wanted).unwrap_err(), "it is not UTF-8");
+}
+
+#[test]
+fn what_merges_itself_ends() {
+    assert_eq!(values("image: &image\n  <<: *image\n  repository: users\n"), None);
+    assert_eq!(values("image: &image\n  <<: [*image, *image]\n"), None);
+}
+
+/// The Application of the service in production, as it is deployed with parameters.
+const APPLICATION: &str = "\
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata:
+  name: users-dev
+  namespace: argocd
+spec:
+  project: dev
+  source:
+    repoURL: git@github.com:acme/gitops.git
+    path: helm-charts/users
+    helm:
+      parameters:
+        - name: image.repository
+          value: r.io/users
+        - name: image.tag # bumped
+          value: \"0.1.10\"
+";
+
+#[test]
+fn an_application_sets_it_by_a_parameter() {
+    let reading = read("envs/dev/users/application.yaml", APPLICATION).unwrap();
+    let located = Located { tag: Some("0.1.10".into()), key: "image.tag".into(), layer: Layer::Parameters };
+    assert_eq!(reading, Reading { found: Some(located), origin: Origin::Application, has_parameters: true });
+}
+
+#[test]
+fn the_last_parameter_counts_and_a_forced_one_more() {
+    let with = |parameters: &str| {
+        tag_in("a.yaml", &APPLICATION.replace("        - name: image.repository\n", parameters))
+    };
+    let first =
+        "        - {name: image.tag, value: forced, forceString: true}\n        - name: image.repository\n";
+    assert_eq!(with(first).as_deref(), Some("forced"));
+    let first = "        - {name: image.tag, value: first}\n        - name: image.repository\n";
+    assert_eq!(with(first).as_deref(), Some("0.1.10"));
+}
+
+/// An Application with this as its source.
+fn application(name: &str, source: &str) -> String {
+    format!(
+        "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: {name}}}\nspec:\n  source: {source}\n"
+    )
+}
+
+#[test]
+fn an_application_sets_it_by_values() {
+    let cases = [
+        ("{helm: {valuesObject: {image: {tag: 1.10}}}}", Some("1.10")),
+        ("{helm: {values: \"image: {tag: 1.10}\"}}", Some("1.10")),
+        // `values` is left out of account beside `valuesObject`.
+        ("{helm: {values: \"image: {tag: 2}\", valuesObject: {image: {tag: 1}}}}", Some("1")),
+        ("{helm: {values: \"image: {tag: 2}\", valuesObject: {replicas: 1}}}", None),
+        ("{helm: {values: \"image: {tag: 2}\", parameters: [{name: image.tag, value: '3'}]}}", Some("3")),
+        ("{helm: {values: \"image: {tag: 2}\", parameters: [{name: other, value: '3'}]}}", Some("2")),
+        ("{helm: {values: ''}}", None),
+        ("{kustomize: {images: ['r.io/users:1.10']}}", Some("1.10")),
+        ("{kustomize: {images: ['r.io/proxy:1', 'users=r.io/other:2']}}", Some("2")),
+        ("{kustomize: {images: ['localhost:5000/users@sha256:00ff']}}", Some("sha256:00ff")),
+        ("{path: charts/users}", None),
+    ];
+    for (source, tag) in cases {
+        assert_eq!(tag_in("a.yaml", &application("users-dev", source)).as_deref(), tag, "{source}");
+    }
+    let broken = read("a.yaml", &application("users-dev", "{helm: {values: '{a: '}}")).unwrap_err();
+    assert!(broken.starts_with("helm.values: it is no YAML"), "{broken}");
+    let several =
+        read("a.yaml", &application("users-dev", "{kustomize: {images: ['a:1', 'b:2']}}")).unwrap_err();
+    assert!(several.contains("none of them is named users"), "{several}");
+}
+
+#[test]
+fn of_several_sources_the_one_that_has_it_counts() {
+    let text = "\
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: users-dev}
+spec:
+  source: {helm: {parameters: [{name: image.tag, value: 'unused'}]}}
+  sources:
+  - repoURL: https://github.com/acme/values
+    ref: values
+  - chart: users
+    helm: {valueFiles: ['$values/users.yaml'], parameters: [{name: image.tag, value: '4'}]}
+";
+    assert_eq!(tag_in("a.yaml", text).as_deref(), Some("4"));
+}
+
+#[test]
+fn of_several_applications_the_named_one_counts() {
+    let one = |name: &str, tag: &str| {
+        application(name, &format!("{{helm: {{parameters: [{{name: image.tag, value: '{tag}'}}]}}}}"))
+    };
+    let file = |parts: &[String]| parts.join("---\n");
+    let both = file(&[one("users-prod", "1"), one("users-dev", "2")]);
+    assert_eq!(tag_in("apps.yaml", &both).as_deref(), Some("2"));
+    assert_eq!(tag_in("apps.yaml", &file(&[one("x", "1"), one("users", "3")])).as_deref(), Some("3"));
+    // One of another name counts only in a file that is of this place alone.
+    let foreign = file(&[one("x", "1"), one("y", "2")]);
+    assert_eq!(tag_in("apps.yaml", &foreign).as_deref(), Some("1"));
+    assert_eq!(read_with("apps.yaml", &foreign, "image.tag", false).unwrap().found, None);
+}
+
+#[test]
+fn the_file_that_the_updater_writes_is_read() {
+    let path = "helm-charts/users/.argocd-source-users-dev.yaml";
+    let text = "helm:\n  parameters:\n  - name: image.name\n    value: r.io/users\n    forcestring: true\n  - name: image.tag\n    value: 0.1.10\n    forcestring: true\n";
+    let located = Located { tag: Some("0.1.10".into()), key: "image.tag".into(), layer: Layer::Parameters };
+    let reading = Reading { found: Some(located), origin: Origin::Override, has_parameters: true };
+    assert_eq!(read(path, text), Ok(reading));
+    assert_eq!(tag_in(path, "kustomize:\n  images:\n  - r.io/users:0.1.10\n").as_deref(), Some("0.1.10"));
+    assert_eq!(read(path, "").unwrap().origin, Origin::Override);
+}
+
+#[test]
+fn a_kustomization_sets_it_by_its_images() {
+    let own =
+        "images:\n- name: proxy\n  newTag: a\n- name: users\n  newName: r.io/users\n  newTag: 1.10 # {}\n";
+    let found = read("envs/dev/kustomization.yaml", own).unwrap().found.unwrap();
+    assert_eq!((found.tag.as_deref(), found.key.as_str()), (Some("1.10"), "images[users].newTag"));
+    assert_eq!(found.layer, Layer::File);
+    let cases = [
+        (
+            "images: [{name: app, newName: r.io/acme/users, newTag: '1'}, {name: proxy, newTag: '2'}]",
+            Some("1"),
+        ),
+        ("images: [{name: app, newTag: '1'}]", Some("1")),
+        ("images: [{name: users, digest: 'sha256:00ff'}]", Some("sha256:00ff")),
+        ("images: [{name: users, newName: r.io/users}]", None),
+        ("resources: [deployment.yaml]", None),
+    ];
+    for (text, tag) in cases {
+        assert_eq!(tag_in("kustomization.yml", text).as_deref(), tag, "{text}");
+        assert_eq!(tag_in("k.yaml", &format!("kind: Kustomization\n{text}")).as_deref(), tag, "{text}");
+    }
+    let several =
+        read("kustomization.yaml", "images: [{name: a, newTag: '1'}, {name: b, newTag: '2'}]").unwrap_err();
+    assert!(several.contains("several images"), "{several}");
+}
+
+/// The decision between files that are given with their contents, in their order.
+fn decided(files: &[(&str, Option<&str>)]) -> Effective {
+    let readings: Vec<(&str, FileReading)> =
+        files.iter().map(|(path, text)| (*path, text.map(|text| read(path, text)))).collect();
+    effective("image.tag", readings.iter().map(|(path, reading)| (*path, reading)))
+}
+
+const OVERRIDE: &str = "charts/.argocd-source-users-dev.yaml";
+
+fn counts(files: &[(&str, Option<&str>)]) -> (String, String, Vec<String>) {
+    match decided(files) {
+        Effective::Set(found) => (found.path, found.tag, found.shadowed),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn parameters_outweigh_values_and_the_updater_the_application() {
+    let low = ("values.yaml", Some("image: {tag: low}"));
+    let updater = (OVERRIDE, Some("helm: {parameters: [{name: image.tag, value: high}]}"));
+    let application = ("app.yaml", Some(APPLICATION));
+    for files in [[low, application, updater], [updater, application, low]] {
+        let (path, tag, shadowed) = counts(&files);
+        assert_eq!((path.as_str(), tag.as_str(), shadowed.len()), (OVERRIDE, "high", 2));
+    }
+    let (path, tag, shadowed) = counts(&[application, low, (OVERRIDE, None)]);
+    assert_eq!(
+        (path.as_str(), tag.as_str(), shadowed),
+        ("app.yaml", "0.1.10", vec!["values.yaml#image.tag".into()])
+    );
+}
+
+#[test]
+fn of_two_values_files_the_later_counts() {
+    let (base, own) = (("base.yaml", Some("image: {tag: a}")), ("dev.yaml", Some("image: {tag: b}")));
+    assert_eq!(counts(&[base, own]).1, "b");
+    assert_eq!(counts(&[own, base]).1, "a");
+    assert_eq!(counts(&[base, ("dev.yaml", Some("replicas: 2"))]).1, "a");
+    assert_eq!(counts(&[base, ("dev.yaml", Some("image: {tag: a}"))]).2, Vec::<String>::new());
+    // An empty one hides the other.
+    let unset = Effective::Unset { path: "dev.yaml".into(), key: "image.tag".into() };
+    assert_eq!(decided(&[base, ("dev.yaml", Some("image: {tag: ''}"))]), unset);
+}
+
+#[test]
+fn what_the_updater_writes_stands_in_place_of_all_parameters() {
+    let other = (OVERRIDE, Some("helm: {parameters: [{name: other, value: x}]}"));
+    let low = ("values.yaml", Some("image: {tag: low}"));
+    assert_eq!(counts(&[low, ("app.yaml", Some(APPLICATION)), other]).1, "low");
+    let empty = (OVERRIDE, Some(""));
+    assert_eq!(counts(&[low, ("app.yaml", Some(APPLICATION)), empty]).1, "0.1.10");
+}
+
+#[test]
+fn what_cannot_be_read_is_never_passed_over_for_something_weaker() {
+    let broken = ("dev.yaml", Some("image: {tag: "));
+    let low = ("values.yaml", Some("image: {tag: low}"));
+    assert!(matches!(decided(&[low, broken]), Effective::Unreadable { path, .. } if path == "dev.yaml"));
+    assert!(matches!(decided(&[broken, low]), Effective::Unreadable { .. }));
+    let updater = (OVERRIDE, Some("helm: {parameters: [{name: image.tag, value: high}]}"));
+    assert_eq!(counts(&[low, broken, updater]).1, "high");
+    assert!(matches!(decided(&[low, (OVERRIDE, Some("{"))]), Effective::Unreadable { .. }));
+}
+
+#[test]
+fn without_files_there_is_nothing() {
+    assert_eq!(decided(&[("a", None), (OVERRIDE, None)]), Effective::Missing);
+    let unset = Effective::Unset { path: "values.yaml".into(), key: "image.tag".into() };
+    assert_eq!(decided(&[("values.yaml", Some("replicas: 2")), (OVERRIDE, None)]), unset);
+}

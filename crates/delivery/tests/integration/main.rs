@@ -1,0 +1,3 @@
+//! The readers against what they read.
+
+mod git;
