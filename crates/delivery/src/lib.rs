@@ -5,6 +5,7 @@ pub mod assets;
 pub mod cdevents;
 mod config;
 mod derive;
+pub mod ecr;
 mod error;
 mod follow;
 pub mod git;
