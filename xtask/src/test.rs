@@ -145,6 +145,7 @@ impl Test {
 
     fn integration(&self) -> Result<Count> {
         let mut command = self.named_tests("integration")?;
+        tools::Kubernetes::provide(Missing::Install)?.environment(&mut command);
         let database = postgres::start(Missing::Install)?;
         let python = tools::python_environment("moto", &emulator::requirements(), Missing::Install)?;
         let aws = emulator::start(Seed::Large, 0, Missing::Install)?;
@@ -161,6 +162,7 @@ impl Test {
 
     fn browser(&self) -> Result<Count> {
         let mut command = self.named_tests("browser")?;
+        tools::Kubernetes::provide(Missing::Install)?.environment(&mut command);
         let browser = tools::browser(Missing::Install)?;
         let python = tools::python_environment("moto", &emulator::requirements(), Missing::Install)?;
         let aws = emulator::start(Seed::Dev, 0, Missing::Install)?;

@@ -2,6 +2,7 @@
 
 mod apt;
 mod go;
+mod kubernetes;
 mod python;
 pub(crate) mod terraform;
 
@@ -14,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{paths, process};
 
+pub(crate) use kubernetes::Kubernetes;
 pub(crate) use python::environment as python_environment;
 pub(crate) use python::environment_exists as python_environment_exists;
 pub(crate) use python::require as require_python;
@@ -22,6 +24,13 @@ const BINARYEN: &str = "132.0.0";
 const OIDC_PROVIDER: &str = "9.13.3";
 const AXE_CORE: &str = "4.14.1";
 const MACHETE: &str = "0.9.2";
+
+const OPA: go::Tool = go::Tool {
+    name: "opa",
+    module: "infra/dev/tools",
+    package: "github.com/open-policy-agent/opa",
+    version: None,
+};
 
 /// What to do about a tool that comes from the machine's package manager and is not there.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -123,7 +132,7 @@ pub(crate) fn machete() -> Result<PathBuf> {
 
 /// An Open Policy Agent, built from its Go module.
 pub(crate) fn opa(missing: Missing) -> Result<PathBuf> {
-    go::tool("opa", "github.com/open-policy-agent/opa", missing)
+    OPA.build(missing)
 }
 
 /// A browser and its driver.
@@ -207,11 +216,15 @@ pub(crate) fn list() -> Result<ExitCode> {
     require_c_compiler(missing)?;
     require_wasm_target()?;
     let browser = browser(missing)?;
+    let kubernetes = Kubernetes::provide(missing)?;
     let rows = [
         ("python (moto)", python_environment("moto", &crate::emulator::requirements(), missing)?),
         ("ministack", crate::emulator::second(missing)?),
         ("wasm-opt", PathBuf::from(process::spelled(&wasm_opt(missing)?))),
         ("opa", opa(missing)?),
+        ("etcd", kubernetes.etcd),
+        ("kube-apiserver", kubernetes.api_server),
+        ("argo (CRDs)", kubernetes.definitions),
         ("postgres", postgres(missing)?),
         ("chromium", browser.chromium),
         ("chromedriver", browser.driver),

