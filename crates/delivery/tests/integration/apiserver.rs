@@ -312,12 +312,8 @@ impl ApiServer {
             {
                 return Ok(());
             }
-            for (child, log) in
-                [(self.server.as_mut(), "kube-apiserver.log"), (Some(&mut self.etcd), "etcd.log")]
-            {
-                if let Some(status) = child.and_then(|child| child.try_wait().unwrap()) {
-                    return Err(format!("it ended with {status}:\n{}", self.last_lines(log)));
-                }
+            if let Some(ended) = self.ended() {
+                return Err(ended);
             }
             if Instant::now() > deadline {
                 let said = self.last_lines("kube-apiserver.log");
@@ -326,6 +322,17 @@ impl ApiServer {
             }
             tokio::time::sleep(GLANCE).await;
         }
+    }
+
+    /// Which of the programs has ended by itself, and what it said.
+    fn ended(&mut self) -> Option<String> {
+        let server = self.server.as_mut().map(|server| ("kube-apiserver", server));
+        let ended = [Some(("etcd", &mut self.etcd)), server]
+            .into_iter()
+            .flatten()
+            .find_map(|(name, child)| child.try_wait().unwrap().map(|status| (name, status)));
+        let (name, status) = ended?;
+        Some(format!("{name} ended with {status}:\n{}", self.last_lines(&format!("{name}.log"))))
     }
 
     async fn install_definitions(&self) {

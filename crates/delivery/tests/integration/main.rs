@@ -4,3 +4,5 @@ mod git;
 //! The readers against real servers and programs.
 /// A Kubernetes API server with the kinds of Argo CD.
 mod apiserver;
+/// What the other tests rely on when they use it.
+mod harness;
