@@ -1,6 +1,7 @@
 //! A Kubernetes API server and its store for the tests, with the kinds of Argo CD, its Image Updater and Argo Rollouts.
 
 use std::env;
+use std::error::Error;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::net::TcpListener;
@@ -515,11 +516,10 @@ fn files(directory: &Path) -> Vec<PathBuf> {
     files
 }
 
-async fn client(kubeconfig: &Path) -> Result<Client, kube::Error> {
-    let options = KubeConfigOptions::default();
-    let kubeconfig = Kubeconfig::read_from(kubeconfig).unwrap();
-    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await.unwrap();
-    Client::try_from(config)
+async fn client(kubeconfig: &Path) -> Result<Client, Box<dyn Error>> {
+    let kubeconfig = Kubeconfig::read_from(kubeconfig)?;
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+    Ok(Client::try_from(config)?)
 }
 
 /// The question whether the one who asks has one of the rights of a rule.
