@@ -50,7 +50,14 @@ impl Delivery {
     pub fn new(store: Store, config: DeliveryConfig) -> Delivery {
         let intake = Arc::new(Intake::new(store.clone()));
         let services = Arc::new(ArcSwap::from_pointee(Services::configured(&config)));
-        Delivery { store, config: Arc::new(config), sources: Arc::default(), intake, services, forks: Arc::default() }
+        Delivery {
+            store,
+            config: Arc::new(config),
+            sources: Arc::default(),
+            intake,
+            services,
+            forks: Arc::default(),
+        }
     }
 
     pub fn config(&self) -> &DeliveryConfig {

@@ -216,6 +216,8 @@ impl About<'_> {
                     pushed: None,
                     detail: ImageDetail::default(),
                     link: link.map(str::to_owned),
+                    platform_digests: Vec::new(),
+                    since: None,
                 })
             })
             .collect()
