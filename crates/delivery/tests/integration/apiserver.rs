@@ -1,5 +1,7 @@
 //! A Kubernetes API server and its store for the tests, with the kinds of Argo CD, its Image Updater and Argo Rollouts.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::env;
 use std::error::Error;
 use std::ffi::OsString;
@@ -457,6 +459,8 @@ impl Group {
             .args(["-c", "read -r _; rm -rf \"$1\"; kill -s KILL 0", "sh"])
             .arg(directory)
             .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .process_group(0)
             .spawn()
             .unwrap();

@@ -1,10 +1,13 @@
 //! The Kubernetes API server that the other tests use does what they rely on.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::path::Path;
 
+use futures::StreamExt;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::rbac::v1::PolicyRule;
-use kube::api::{Api, DynamicObject, ListParams};
+use kube::api::{Api, DynamicObject, ListParams, WatchEvent, WatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Client, Config};
@@ -85,11 +88,18 @@ spec:
     metadata: {{ labels: {{ app: users }} }}
     spec: {{ containers: [{{ name: users, image: registry.example.com/users:1 }}] }}
 status: {{ observedGeneration: 1, replicas: 2 }}
+---
+apiVersion: v1
+kind: Pod
+metadata: {{ name: users-1, namespace: {namespace} }}
+spec:
+  nodeName: node-1
+  containers: [{{ name: users, image: registry.example.com/users:1 }}]
 ",
             application(namespace, "users")
         ))
         .await;
-    assert_eq!(applied.len(), 3);
+    assert_eq!(applied.len(), 4);
 
     // An Application's status is an ordinary field, the others' is a subresource; both were in the documents or come later.
     let application = server.get(ARGO, "Application", namespace, "users").await.unwrap();
@@ -113,8 +123,11 @@ status: {{ observedGeneration: 1, replicas: 2 }}
     assert_eq!(deployment.spec.unwrap().replicas, Some(2));
     assert_eq!(deployment.status.unwrap().replicas, Some(2));
 
-    server.delete("apps/v1", "Deployment", namespace, "users").await;
-    assert_eq!(server.get("apps/v1", "Deployment", namespace, "users").await, None);
+    for (api_version, kind, name) in [("apps/v1", "Deployment", "users"), ("v1", "Pod", "users-1")] {
+        assert_ne!(server.get(api_version, kind, namespace, name).await, None);
+        server.delete(api_version, kind, namespace, name).await;
+        assert_eq!(server.get(api_version, kind, namespace, name).await, None);
+    }
 }
 
 #[tokio::test]
@@ -144,6 +157,8 @@ async fn a_restart_keeps_address_objects_and_users() {
     let namespace = server.namespace("harness").await;
     server.apply(&application(&namespace, "users")).await;
     let reader = client(&server.user("harness-reader", &[may_read_applications()]).await).await;
+    let seen = applications(reader.clone(), &namespace).list(&ListParams::default()).await.unwrap();
+    server.apply(&application(&namespace, "orders")).await;
 
     server.stop();
     let answer = applications(reader.clone(), &namespace).get("users").await;
@@ -151,5 +166,11 @@ async fn a_restart_keeps_address_objects_and_users() {
 
     server.restart().await;
     assert_eq!(server.url(), url);
-    applications(reader, &namespace).get("users").await.unwrap();
+    let applications = applications(reader, &namespace);
+    applications.get("users").await.unwrap();
+
+    let before = seen.metadata.resource_version.unwrap();
+    let events = applications.watch(&WatchParams::default(), &before).await.unwrap();
+    let first = Box::pin(events).next().await.unwrap().unwrap();
+    assert!(matches!(&first, WatchEvent::Error(status) if status.code == 410), "{first:?}");
 }
