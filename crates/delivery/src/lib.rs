@@ -12,6 +12,7 @@ pub mod git;
 pub mod github;
 pub mod images;
 mod intake;
+pub mod kubernetes;
 pub mod reader;
 pub mod report;
 mod services;
