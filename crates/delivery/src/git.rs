@@ -1,24 +1,30 @@
 //! A GitOps repository as a source: which tag each environment is to run, what set it, and when.
 
+mod github;
 mod history;
 mod local;
 mod locate;
 mod places;
+mod pulls;
 mod repository;
 mod yaml;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::delivery::{Branch, DesiredTag, EnvironmentName, Seen, ServiceName, Sighting};
 use jiff::Timestamp;
 
+use crate::github::GithubClient;
 use crate::reader::{Checked, ReadError, Reader, Told};
+use github::Github;
 use history::PlaceHistory;
 use local::Local;
 use locate::Effective;
 use places::{Layout, Tracked};
+use pulls::Pulls;
 use repository::{End, Repository};
 
 /// How many commits of the branch are known.
@@ -60,7 +66,9 @@ pub enum RepositoryAt {
 pub struct GitReader {
     config: GitopsConfig,
     layout: Layout,
-    repository: Box<dyn Repository>,
+    repository: Arc<dyn Repository>,
+    /// Those of a repository on GitHub; of others nothing is known.
+    pulls: Option<Pulls>,
     known: Option<Known>,
     /// A head before the known one that was seen once, of a repository whose answers may be older than the one before.
     gone_back: Option<String>,
@@ -81,24 +89,22 @@ impl Known {
 }
 
 impl GitReader {
-    /// A reader of a repository on disk.
-    pub fn local(
+    /// A reader for these services and environments; `github` is asked where the repository is there.
+    pub fn new(
         config: GitopsConfig,
-        path: PathBuf,
-        services: &[ServiceName],
-        environments: &[EnvironmentName],
-    ) -> GitReader {
-        GitReader::new(config, Box::new(Local::new(path)), services, environments)
-    }
-
-    fn new(
-        config: GitopsConfig,
-        repository: Box<dyn Repository>,
+        github: &GithubClient,
         services: &[ServiceName],
         environments: &[EnvironmentName],
     ) -> GitReader {
         let layout = Layout::new(&config.files, &config.tag_key, services, environments);
-        GitReader { config, layout, repository, known: None, gone_back: None }
+        let (repository, pulls): (Arc<dyn Repository>, _) = match &config.at {
+            RepositoryAt::Local(path) => (Arc::new(Local::new(path.clone())), None),
+            RepositoryAt::Github(name) => {
+                let repository = Arc::new(Github::new(github.clone(), name.clone()));
+                (repository.clone(), Some(Pulls::new(repository, config.branch.clone())))
+            }
+        };
+        GitReader { config, layout, repository, pulls, known: None, gone_back: None }
     }
 
     /// Takes in what came onto the branch since the last time; all of it where the branch does not go on from there, such as after a
@@ -178,9 +184,13 @@ fn warn_unreadable(repository: &str, tracked: &Tracked, effective: &Effective) {
 
 #[async_trait]
 impl Reader for GitReader {
-    async fn read(&mut self, _now: Timestamp) -> Result<Told, ReadError> {
+    async fn read(&mut self, now: Timestamp) -> Result<Told, ReadError> {
         self.follow().await?;
-        Ok(Told { sightings: Some(self.sightings()), ..Told::default() })
+        let mut sightings = self.sightings();
+        if let Some(pulls) = &mut self.pulls {
+            sightings.extend(pulls.read(&self.layout, now).await?);
+        }
+        Ok(Told { sightings: Some(sightings), ..Told::default() })
     }
 
     fn pause(&self) -> Duration {
@@ -200,6 +210,14 @@ impl Reader for GitReader {
                 let what = format!("files of {} in {}", head, self.config.name);
                 checked.push(Checked { what, outcome: Err(error.message) });
             }
+        }
+        if let Some(pulls) = &self.pulls {
+            let what = format!("pull requests of {}", self.config.name);
+            let outcome = match pulls.check(Timestamp::now()).await {
+                Ok(open) => Ok(format!("{open} open against {}", self.config.branch)),
+                Err(error) => Err(error.to_string()),
+            };
+            checked.push(Checked { what, outcome });
         }
         checked
     }

@@ -65,7 +65,7 @@ pub(super) async fn read(
         }
         for place in open {
             if let Some(walk) = walks.get_mut(&place) {
-                walk.step(commit, &of_place(layout, &readings, place), repository);
+                walk.step(commit, &of_place(layout, &readings, place));
             }
         }
     }
@@ -75,7 +75,7 @@ pub(super) async fn read(
     for (place, effective) in now.into_iter().enumerate() {
         let before = known.and_then(|known| known.get(place));
         histories.push(match (walks.remove(&place), before) {
-            (Some(walk), before) => walk.finish(effective, before, line.end, oldest, repository),
+            (Some(walk), before) => walk.finish(effective, before, line.end, oldest),
             (None, Some(before)) => before.clone(),
             // Without anything known before all places are concerned.
             (None, None) => PlaceHistory { effective, last: None, changes: Vec::new() },
@@ -95,7 +95,8 @@ pub(super) async fn readings(
     Ok(readings)
 }
 
-fn nothing(layout: &Layout) -> Vec<Vec<FileReading>> {
+/// What files say before any was read.
+pub(super) fn nothing(layout: &Layout) -> Vec<Vec<FileReading>> {
     layout.tracked.iter().map(|tracked| vec![None; tracked.files.len()]).collect()
 }
 
@@ -110,7 +111,7 @@ pub(super) fn of_place(layout: &Layout, readings: &[Vec<FileReading>], place: us
 }
 
 /// Reads files as of a revision, for all places that they are of.
-async fn update(
+pub(super) async fn update(
     repository: &dyn Repository,
     layout: &Layout,
     revision: &str,
@@ -174,7 +175,7 @@ impl Walk {
     }
 
     /// Takes in how it was before a commit.
-    fn step(&mut self, commit: &CommitInfo, before: &Effective, repository: &dyn Repository) {
+    fn step(&mut self, commit: &CommitInfo, before: &Effective) {
         let Some(before) = tag_of(before) else {
             if self.later.is_some() && self.told_since.is_none() {
                 self.told_since = Some(commit.clone());
@@ -182,16 +183,16 @@ impl Walk {
             return;
         };
         let told_since = self.told_since.take();
-        self.turn(told_since.as_ref().unwrap_or(commit), before, repository);
+        self.turn(told_since.as_ref().unwrap_or(commit), before);
     }
 
     /// What was before a commit, and could be told.
-    fn turn(&mut self, commit: &CommitInfo, before: Option<String>, repository: &dyn Repository) {
+    fn turn(&mut self, commit: &CommitInfo, before: Option<String>) {
         match &self.later {
             Some(later) if *later == before => return,
             Some(Some(tag)) => {
                 let tag = tag.clone();
-                self.changes.push(change(commit, tag, before.clone(), repository));
+                self.changes.push(change(commit, tag, before.clone()));
             }
             Some(None) | None => {}
         }
@@ -204,14 +205,13 @@ impl Walk {
         before: Option<&PlaceHistory>,
         end: End,
         oldest: Option<&CommitInfo>,
-        repository: &dyn Repository,
     ) -> PlaceHistory {
         let last = tag_of(&effective);
         if let Some(before) = before {
             match (self.told_since.take(), &before.last, &self.later) {
-                (Some(commit), Some(tag), _) => self.turn(&commit, tag.clone(), repository),
+                (Some(commit), Some(tag), _) => self.turn(&commit, tag.clone()),
                 (Some(commit), None, Some(Some(tag))) => {
-                    self.changes.push(change(&commit, tag.clone(), None, repository));
+                    self.changes.push(change(&commit, tag.clone(), None));
                 }
                 (Some(_), None, Some(None) | None) | (None, _, _) => {}
             }
@@ -223,10 +223,10 @@ impl Walk {
         if let (true, Some(Some(tag))) = (self.goes_on(), &self.later) {
             let tag = tag.clone();
             if let Some(commit) = &self.told_since {
-                self.changes.push(change(commit, tag, None, repository));
+                self.changes.push(change(commit, tag, None));
             } else if let (End::Cut, Some(oldest)) = (end, oldest) {
                 // It was there already when what is read begins: who put it there is not known.
-                let there = change(oldest, tag, None, repository);
+                let there = change(oldest, tag, None);
                 self.changes.push(TagChange { author: None, pull_request: None, link: None, ..there });
             }
         }
@@ -235,12 +235,7 @@ impl Walk {
     }
 }
 
-fn change(
-    commit: &CommitInfo,
-    tag: String,
-    before: Option<String>,
-    repository: &dyn Repository,
-) -> TagChange {
+fn change(commit: &CommitInfo, tag: String, before: Option<String>) -> TagChange {
     TagChange {
         revision: commit.revision.clone(),
         tag,
@@ -248,6 +243,6 @@ fn change(
         at: commit.at,
         author: commit.author.clone(),
         pull_request: pull_request_of(&commit.message),
-        link: repository.link(&commit.revision),
+        link: commit.link.clone(),
     }
 }

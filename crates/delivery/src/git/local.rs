@@ -31,10 +31,12 @@ impl Local {
     /// Works on the repository where waiting for the disk holds nobody up.
     async fn with<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Disk) -> Result<T, ReadError> + Send + 'static,
+        work: impl Fn(&Disk) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, ReadError> {
         let path = self.path.clone();
-        let task = tokio::task::spawn_blocking(move || work(&Disk::open(&path)?));
+        // While somebody repacks it, an object may be looked for where it is no more; opened again, it is seen where it is now.
+        let once = move || work(&Disk::open(&path)?);
+        let task = tokio::task::spawn_blocking(move || once().or_else(|_| once()));
         match tokio::time::timeout(TIMEOUT, task).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(panic)) => Err(self.error(&format!("reading it was broken off ({panic})"))),
@@ -80,10 +82,6 @@ impl Repository for Local {
     ) -> Result<BTreeMap<String, Entry>, ReadError> {
         let (revision, paths) = (revision.to_owned(), paths.clone());
         self.with(move |disk| disk.files(&revision, &paths)).await
-    }
-
-    fn link(&self, _revision: &str) -> Option<String> {
-        None
     }
 
     fn may_lag(&self) -> bool {
@@ -145,12 +143,11 @@ impl Disk {
     /// The branches that there are instead, to put after a sentence.
     fn branches(&self) -> String {
         let mut names = Vec::new();
-        if let Ok(references) = self.repository.references() {
-            if let Ok(branches) = references.local_branches() {
-                let names_of =
-                    branches.filter_map(Result::ok).map(|branch| branch.name().shorten().to_string());
-                names = names_of.take(10).collect();
-            }
+        if let Ok(references) = self.repository.references()
+            && let Ok(branches) = references.local_branches()
+        {
+            let shown = branches.filter_map(Result::ok).map(|branch| branch.name().shorten().to_string());
+            names = shown.take(10).collect();
         }
         if names.is_empty() { ", nor any other".to_owned() } else { format!(", only {}", names.join(", ")) }
     }
@@ -201,6 +198,7 @@ impl Disk {
             at: Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH),
             author: fitting(&author),
             message: commit.message_raw_sloppy().to_string(),
+            link: None,
         })
     }
 

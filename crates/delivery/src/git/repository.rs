@@ -20,6 +20,8 @@ pub(super) struct CommitInfo {
     pub at: Timestamp,
     pub author: Option<String>,
     pub message: String,
+    /// Where somebody can look it up.
+    pub link: Option<String>,
 }
 
 /// A part of the line of first parents.
@@ -83,9 +85,6 @@ pub(super) trait Repository: Send + Sync {
         revision: &str,
         paths: &BTreeSet<String>,
     ) -> Result<BTreeMap<String, Entry>, ReadError>;
-
-    /// Where somebody can look a commit up.
-    fn link(&self, revision: &str) -> Option<String>;
 
     /// Whether an answer may be older than one before, so that a branch that seems to have gone back has to be seen twice.
     fn may_lag(&self) -> bool;

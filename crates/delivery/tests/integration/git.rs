@@ -1,10 +1,14 @@
 //! The reader of GitOps repositories against repositories that the git program made.
 
+mod github;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use delivery::GithubConfig;
 use delivery::git::{GitReader, GitopsConfig, RepositoryAt};
+use delivery::github::GithubClient;
 use delivery::reader::{Checked, Reader};
 use domain::delivery::{Branch, DesiredTag, EnvironmentName, Seen, ServiceName, Sighting, TagChange};
 use jiff::Timestamp;
@@ -86,7 +90,7 @@ const VALUES: &str = "envs/{environment}/{service}/values.yaml";
 fn reader_of(path: PathBuf, files: &[&str], services: &[&str]) -> GitReader {
     let config = GitopsConfig {
         name: "acme/gitops".into(),
-        at: RepositoryAt::Local(path.clone()),
+        at: RepositoryAt::Local(path),
         branch: "main".into(),
         files: files.iter().map(|file| (*file).to_owned()).collect(),
         tag_key: GitopsConfig::TAG_KEY.into(),
@@ -94,7 +98,8 @@ fn reader_of(path: PathBuf, files: &[&str], services: &[&str]) -> GitReader {
     };
     let services: Vec<_> = services.iter().map(|name| ServiceName::parse(name).unwrap()).collect();
     let environments = ["dev", "prod"].map(|name| EnvironmentName::parse(name).unwrap());
-    GitReader::local(config, path, &services, &environments)
+    let github = GithubClient::new(&GithubConfig::default()).unwrap();
+    GitReader::new(config, &github, &services, &environments)
 }
 
 fn reader(repository: &Repository) -> GitReader {
