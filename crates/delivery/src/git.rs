@@ -1,5 +1,6 @@
 //! A GitOps repository as a source: which tag each environment is to run, what set it, and when.
 
+mod effective;
 mod github;
 mod history;
 mod local;
@@ -19,10 +20,11 @@ use jiff::Timestamp;
 
 use crate::github::GithubClient;
 use crate::reader::{Checked, ReadError, Reader, Told};
+use effective::Effective;
 use github::Github;
 use history::PlaceHistory;
 use local::Local;
-use locate::Effective;
+
 use places::{Layout, Tracked};
 use pulls::Pulls;
 use repository::{End, Repository};
@@ -56,7 +58,8 @@ impl GitopsConfig {
 /// Where a repository is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RepositoryAt {
-    /// A clone on disk, bare or not.
+    /// A clone on disk, bare or not. Its own branch is read (`refs/heads/…`), not the one that it remembers of where it was cloned from:
+    /// one that is only fetched into has to be a mirror (`git clone --mirror`).
     Local(PathBuf),
     /// `owner/name`
     Github(String),
@@ -127,8 +130,11 @@ impl GitReader {
         let known = self.known.as_ref().filter(|_| line.end == End::Known);
         let places = known.map(|known| known.places.as_slice());
         let places = history::read(self.repository.as_ref(), &self.layout, &head, &line, places).await?;
-        for (tracked, place) in self.layout.tracked.iter().zip(&places) {
-            warn_unreadable(&self.config.name, tracked, &place.effective);
+        for (number, (tracked, place)) in self.layout.tracked.iter().zip(&places).enumerate() {
+            let before = self.known.as_ref().map(|known| &known.places[number].effective);
+            if before != Some(&place.effective) {
+                warn_unreadable(&self.config.name, tracked, &place.effective);
+            }
         }
         let mut revisions: Vec<String> = line.commits.drain(..).map(|commit| commit.revision).collect();
         revisions.extend(known.into_iter().flat_map(|known| known.revisions.iter().cloned()));
@@ -174,7 +180,7 @@ impl GitReader {
     }
 }
 
-/// A tag that cannot be told is said once, when its files changed; `tollgate delivery check` says it again.
+/// A tag that cannot be told is said once; a check says it again.
 fn warn_unreadable(repository: &str, tracked: &Tracked, effective: &Effective) {
     if let Effective::Unreadable { path, problem, .. } = effective {
         let (service, environment) = (&tracked.place.service, &tracked.place.environment);
@@ -254,6 +260,11 @@ impl GitReader {
             let what = format!("tag of {} in {}", tracked.place.service, tracked.place.environment);
             let outcome = match history::of_place(&self.layout, &readings, place) {
                 Effective::Missing => continue,
+                Effective::Set(found) if found.garbled => Err(format!(
+                    "{}#{} is {} without quotes, which Helm takes for a number or a truth value and renders as something else: \
+                     quote it",
+                    found.path, found.key, found.tag
+                )),
                 Effective::Set(found) if found.shadowed.is_empty() => continue,
                 Effective::Set(found) => Ok(format!(
                     "{} from {}#{}; what {} says does not count",

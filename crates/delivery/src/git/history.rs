@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::delivery::TagChange;
 
-use super::locate::{Effective, FileReading, effective, locate};
+use super::effective::{Effective, FileReading, effective};
+use super::locate::locate;
 use super::places::Layout;
 use super::repository::{CommitInfo, End, Entry, Line, Repository};
 use crate::github::pull_request_of;
@@ -153,6 +154,8 @@ struct Walk {
     later: Option<Option<String>>,
     /// The commit with which it could be told again, where it could not be before that.
     told_since: Option<CommitInfo>,
+    /// The commit that was looked at last.
+    looked_at: Option<CommitInfo>,
     changes: Vec<TagChange>,
 }
 
@@ -167,7 +170,7 @@ fn tag_of(effective: &Effective) -> Option<Option<String>> {
 
 impl Walk {
     fn new(now: &Effective) -> Walk {
-        Walk { later: tag_of(now), told_since: None, changes: Vec::new() }
+        Walk { later: tag_of(now), told_since: None, looked_at: None, changes: Vec::new() }
     }
 
     fn goes_on(&self) -> bool {
@@ -176,6 +179,7 @@ impl Walk {
 
     /// Takes in how it was before a commit.
     fn step(&mut self, commit: &CommitInfo, before: &Effective) {
+        self.looked_at = Some(commit.clone());
         let Some(before) = tag_of(before) else {
             if self.later.is_some() && self.told_since.is_none() {
                 self.told_since = Some(commit.clone());
@@ -224,9 +228,9 @@ impl Walk {
             let tag = tag.clone();
             if let Some(commit) = &self.told_since {
                 self.changes.push(change(commit, tag, None));
-            } else if let (End::Cut, Some(oldest)) = (end, oldest) {
+            } else if let Some(there) = oldest.filter(|_| end == End::Cut).or(self.looked_at.as_ref()) {
                 // It was there already when what is read begins: who put it there is not known.
-                let there = change(oldest, tag, None);
+                let there = change(there, tag, None);
                 self.changes.push(TagChange { author: None, pull_request: None, link: None, ..there });
             }
         }

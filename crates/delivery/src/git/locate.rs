@@ -1,4 +1,4 @@
-//! Where a file sets the tag of a service, by the kind of file it is; and which of several files counts.
+//! Where a file sets the tag of a service, by the kind of file it is.
 
 use domain::delivery::{ImageRef, Place};
 
@@ -32,6 +32,8 @@ pub(super) struct Located {
     /// Where it stands.
     pub key: String,
     pub layer: Layer,
+    /// Helm renders it as something else, for lack of quotes.
+    pub garbled: bool,
 }
 
 /// What outweighs what, the strongest last (Argo CD, "Helm", Helm Value Precedence: parameters, then `valuesObject` and `values`,
@@ -54,7 +56,7 @@ pub(super) enum Origin {
 }
 
 /// The kind of a file as far as its name tells.
-fn origin_by_name(path: &str) -> Origin {
+pub(super) fn origin_by_name(path: &str) -> Origin {
     if file_name(path).starts_with(".argocd-source") { Origin::Override } else { Origin::File }
 }
 
@@ -168,6 +170,7 @@ fn in_source(source: Value<'_>, wanted: Wanted<'_>) -> Result<Reading, String> {
             tag,
             key: format!("kustomize.images[{name}]"),
             layer: Layer::Parameters,
+            garbled: false,
         });
     }
     if found.is_none() {
@@ -189,7 +192,7 @@ fn in_parameters(parameters: Value<'_>, wanted: Wanted<'_>) -> Result<Option<Loc
         .max_by_key(is_forced);
     let Some(parameter) = parameter else { return Ok(None) };
     let tag = parameter.get("value").map(|value| scalar(value, wanted.key)).transpose()?.flatten();
-    Ok(Some(Located { tag, key: wanted.key.to_owned(), layer: Layer::Parameters }))
+    Ok(Some(Located { tag, key: wanted.key.to_owned(), layer: Layer::Parameters, garbled: false }))
 }
 
 /// `valuesObject`, and only where there is none, `values`.
@@ -204,7 +207,28 @@ fn in_inline_values(source: Value<'_>, wanted: Wanted<'_>) -> Result<Option<Loca
 
 fn in_values(values: Value<'_>, wanted: Wanted<'_>, layer: Layer) -> Result<Option<Located>, String> {
     let Some(value) = at_key(values, wanted.key) else { return Ok(None) };
-    Ok(Some(Located { tag: scalar(value, wanted.key)?, key: wanted.key.to_owned(), layer }))
+    let tag = scalar(value, wanted.key)?;
+    let garbled = value.is_plain() && tag.as_deref().is_some_and(is_garbled);
+    Ok(Some(Located { tag, key: wanted.key.to_owned(), layer, garbled }))
+}
+
+/// Whether Helm renders a text that stands without quotes otherwise than it is written: it reads numbers as floating-point ones, and
+/// the truth values of YAML 1.1.
+fn is_garbled(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let is_other_word = matches!(lower.as_str(), "yes" | "no" | "on" | "off" | "y" | "n");
+    if is_other_word || (matches!(lower.as_str(), "true" | "false") && lower != text) {
+        return true;
+    }
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text).replace('_', "");
+    let radix = [("0x", 16), ("0o", 8), ("0b", 2)]
+        .into_iter()
+        .find_map(|(prefix, radix)| Some(u64::from_str_radix(digits.strip_prefix(prefix)?, radix).is_ok()));
+    let is_number = digits.starts_with(|first: char| first.is_ascii_digit() || first == '.')
+        && radix.unwrap_or_else(|| digits.parse::<f64>().is_ok());
+    // From a million on the exponent is written.
+    let as_written = text.parse::<u32>().is_ok_and(|number| number < 1_000_000 && number.to_string() == text);
+    is_number && !as_written
 }
 
 /// The value of a key in the way of Image Updater, so that both mean the same: as a dotted path, whose segments may end in the
@@ -258,6 +282,7 @@ fn in_kustomization(document: Value<'_>, wanted: Wanted<'_>) -> Result<Option<Lo
         tag,
         key: format!("images[{name}].newTag"),
         layer: Layer::File,
+        garbled: false,
     }))
 }
 
@@ -291,89 +316,6 @@ fn chosen(
     };
     let image = images.swap_remove(at);
     Ok(image.names.into_iter().next().map(|name| (name, image.tag)))
-}
-
-/// Which tag a place gets from all files of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Effective {
-    /// None of them is there.
-    Missing,
-    /// They are there, and set none.
-    Unset {
-        path: String,
-        key: String,
-    },
-    Set(Found),
-    Unreadable {
-        path: String,
-        key: String,
-        problem: String,
-    },
-}
-
-/// The tag that counts, and where it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Found {
-    pub path: String,
-    pub key: String,
-    pub tag: String,
-    /// Where another tag is written that does not count.
-    pub shadowed: Vec<String>,
-}
-
-/// What one of a place's files says: `None` where it is not there.
-pub(super) type FileReading = Option<Result<Reading, String>>;
-
-/// Decides between a place's files, in the order in which the configuration names them: of two of the same kind the later counts,
-/// as for Helm.
-pub(super) fn effective<'a>(
-    key: &str,
-    files: impl IntoIterator<Item = (&'a str, &'a FileReading)>,
-) -> Effective {
-    let files: Vec<(&str, &Result<Reading, String>)> =
-        files.into_iter().filter_map(|(path, reading)| Some((path, reading.as_ref()?))).collect();
-    let Some((last, _)) = files.last() else { return Effective::Missing };
-    let unset = |path: &str| Effective::Unset { path: path.to_owned(), key: key.to_owned() };
-    let replaced = files.iter().any(|(_, reading)| {
-        reading.as_ref().is_ok_and(|reading| reading.origin == Origin::Override && reading.has_parameters)
-    });
-    let mut set: Vec<(Layer, Origin, &str, &Located)> = Vec::new();
-    let mut hidden = Vec::new();
-    for (path, reading) in &files {
-        let Ok(Reading { found: Some(located), origin, .. }) = reading else { continue };
-        let one = (located.layer, *origin, *path, located);
-        match (located.layer, origin) {
-            (Layer::Parameters, Origin::Application) if replaced => hidden.push(one),
-            _ => set.push(one),
-        }
-    }
-    // A stable sort: the later of equals stays the later.
-    set.sort_by_key(|(layer, origin, ..)| (*layer, *origin));
-    let strongest = set.pop();
-    let problem = files.iter().find_map(|(path, reading)| Some((*path, reading.as_ref().err()?)));
-    let hides = |path: &str| {
-        // What cannot be read is without weight where something of more weight than it could have is set.
-        strongest.is_some_and(|(layer, origin, ..)| {
-            layer == Layer::Parameters
-                && origin == Origin::Override
-                && origin_by_name(path) != Origin::Override
-        })
-    };
-    if let Some((path, problem)) = problem.filter(|(path, _)| !hides(path)) {
-        let (path, key, problem) = (path.to_owned(), key.to_owned(), problem.clone());
-        return Effective::Unreadable { path, key, problem };
-    }
-    let Some((.., path, located)) = strongest else { return unset(last) };
-    let Some(tag) = &located.tag else {
-        return Effective::Unset { path: path.to_owned(), key: located.key.clone() };
-    };
-    let shadowed = set
-        .iter()
-        .chain(&hidden)
-        .filter(|(.., located)| located.tag.as_ref().is_some_and(|other| other != tag))
-        .map(|(.., path, located)| format!("{path}#{}", located.key))
-        .collect();
-    Effective::Set(Found { path: path.to_owned(), key: located.key.clone(), tag: tag.clone(), shadowed })
 }
 
 #[cfg(test)]

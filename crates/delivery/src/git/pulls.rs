@@ -8,9 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
+use super::effective::Effective;
 use super::github::Github;
 use super::history::{self, of_place};
-use super::locate::Effective;
 use super::places::Layout;
 use crate::github::{GithubError, with_query};
 use crate::reader::ReadError;

@@ -173,6 +173,11 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// Whether it is a scalar without quotes, which a schema may read as a number or a truth value.
+    pub(super) fn is_plain(self) -> bool {
+        matches!(self.node(), Node::Scalar { plain: true, .. })
+    }
+
     /// A scalar as it is written, without its quotes.
     pub(super) fn text(self) -> Option<&'a str> {
         match self.node() {

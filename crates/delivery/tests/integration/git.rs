@@ -571,6 +571,13 @@ async fn a_check_says_what_was_found_and_what_is_missing() {
             .into())
     );
 
+    repository.put("envs/prod/users/values.yaml", "image: {tag: 1.10}", "Mend it");
+    let problems_now = problems(reader.check().await);
+    assert!(
+        matches!(&problems_now[..], [problem] if problem.contains("is 1.10 without quotes")),
+        "{problems_now:?}"
+    );
+
     let mut gone = reader_of(repository.directory.path().join("nowhere"), &[VALUES], &["users"]);
     assert_eq!(problems(gone.check().await).len(), 1);
 }

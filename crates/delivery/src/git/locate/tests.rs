@@ -1,4 +1,5 @@
 use domain::delivery::{EnvironmentName, ServiceName};
+use proptest::prelude::*;
 
 use super::*;
 
@@ -112,6 +113,36 @@ fn tags_come_out_as_they_are_written() {
 }
 
 #[test]
+fn what_helm_would_render_otherwise_is_seen() {
+    let garbled = |text: &str| read("values.yaml", text).unwrap().found.unwrap().garbled;
+    let without_quotes = |tag: &str| garbled(&format!("image: {{tag: {tag}}}"));
+    for tag in [
+        "1.10", "1.0", "1e5", "0123", "0x1F", "0o17", "0b101", "1_000", "on", "No", "y", "True", "12345678",
+        "-0", "+1", ".5",
+    ] {
+        assert!(without_quotes(tag), "{tag}");
+        assert!(!garbled(&format!("image: {{tag: '{tag}'}}")), "{tag}");
+    }
+    for tag in [
+        "1.2.3",
+        "v1.10",
+        "42",
+        "999999",
+        "true",
+        "685230e",
+        "0xyz",
+        "latest",
+        "nan",
+        "inf",
+        "2026-11-21",
+        "1-2",
+        "0",
+    ] {
+        assert!(!without_quotes(tag), "{tag}");
+    }
+}
+
+#[test]
 fn what_is_empty_sets_none() {
     for text in [
         "image:\n  tag:\n",
@@ -196,7 +227,12 @@ spec:
 #[test]
 fn an_application_sets_it_by_a_parameter() {
     let reading = read("envs/dev/users/application.yaml", APPLICATION).unwrap();
-    let located = Located { tag: Some("0.1.10".into()), key: "image.tag".into(), layer: Layer::Parameters };
+    let located = Located {
+        tag: Some("0.1.10".into()),
+        key: "image.tag".into(),
+        layer: Layer::Parameters,
+        garbled: false,
+    };
     assert_eq!(reading, Reading { found: Some(located), origin: Origin::Application, has_parameters: true });
 }
 
@@ -281,7 +317,12 @@ fn of_several_applications_the_named_one_counts() {
 fn the_file_that_the_updater_writes_is_read() {
     let path = "helm-charts/users/.argocd-source-users-dev.yaml";
     let text = "helm:\n  parameters:\n  - name: image.name\n    value: r.io/users\n    forcestring: true\n  - name: image.tag\n    value: 0.1.10\n    forcestring: true\n";
-    let located = Located { tag: Some("0.1.10".into()), key: "image.tag".into(), layer: Layer::Parameters };
+    let located = Located {
+        tag: Some("0.1.10".into()),
+        key: "image.tag".into(),
+        layer: Layer::Parameters,
+        garbled: false,
+    };
     let reading = Reading { found: Some(located), origin: Origin::Override, has_parameters: true };
     assert_eq!(read(path, text), Ok(reading));
     assert_eq!(tag_in(path, "kustomize:\n  images:\n  - r.io/users:0.1.10\n").as_deref(), Some("0.1.10"));
@@ -314,73 +355,56 @@ fn a_kustomization_sets_it_by_its_images() {
     assert!(several.contains("several images"), "{several}");
 }
 
-/// The decision between files that are given with their contents, in their order.
-fn decided(files: &[(&str, Option<&str>)]) -> Effective {
-    let readings: Vec<(&str, FileReading)> =
-        files.iter().map(|(path, text)| (*path, text.map(|text| read(path, text)))).collect();
-    effective("image.tag", readings.iter().map(|(path, reading)| (*path, reading)))
-}
-
-const OVERRIDE: &str = "charts/.argocd-source-users-dev.yaml";
-
-fn counts(files: &[(&str, Option<&str>)]) -> (String, String, Vec<String>) {
-    match decided(files) {
-        Effective::Set(found) => (found.path, found.tag, found.shadowed),
-        other => panic!("{other:?}"),
+proptest! {
+    /// Whatever tag an image can have (OCI distribution, "Pulling manifests"), in whatever style and among whatever else.
+    #[test]
+    fn every_tag_comes_out_as_it_is_written(
+        tag in "[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}",
+        style in 0..5_usize,
+        before in prop::collection::vec(("[a-z]{1,8}", "[a-z0-9 ]{0,12}"), 0..4),
+        comment in "[ -~]{0,20}",
+        crlf: bool,
+        documents in 0..3_usize,
+    ) {
+        // YAML's own words for nothing are texts in quotes alone.
+        let is_null = matches!(tag.as_str(), "null" | "Null" | "NULL");
+        let mut text = "# a document\nother: 1\n---\n".repeat(documents);
+        for (key, value) in before.iter().filter(|(key, _)| key != "image") {
+            text += &format!("{key}: '{value}' # {comment}\n");
+        }
+        text += &match style {
+            0 => format!("image:\n  repository: r.io/users\n  tag: {tag} # {comment}\n"),
+            1 => format!("image:\n    tag:   '{tag}'\n"),
+            2 => format!("image: {{repository: \"a b\", tag: \"{tag}\"}} # {comment}\n"),
+            3 => format!("image: {{\n  tag: {tag}\n}}\n"),
+            _ => format!("tags: &tag {tag}\nimage:\n  tag: *tag\n"),
+        };
+        text += &format!("last: x # {comment}\n");
+        if crlf {
+            text = text.replace('\n', "\r\n");
+        }
+        let expected = (!is_null || style == 1 || style == 2).then_some(tag);
+        prop_assert_eq!(values(&text), expected, "{}", text);
     }
-}
 
-#[test]
-fn parameters_outweigh_values_and_the_updater_the_application() {
-    let low = ("values.yaml", Some("image: {tag: low}"));
-    let updater = (OVERRIDE, Some("helm: {parameters: [{name: image.tag, value: high}]}"));
-    let application = ("app.yaml", Some(APPLICATION));
-    for files in [[low, application, updater], [updater, application, low]] {
-        let (path, tag, shadowed) = counts(&files);
-        assert_eq!((path.as_str(), tag.as_str(), shadowed.len()), (OVERRIDE, "high", 2));
+    /// Whatever stands in a file of whatever name: it is told or it is said why not.
+    #[test]
+    fn nothing_in_a_file_does_harm(
+        pieces in prop::collection::vec(
+            prop::sample::select(vec![
+                "image", "tag", ":", ": ", "- ", "\n", "  ", "\t", "{", "}", "[", "]", ",", "&a ", "*a", "<<", "!!str ", "'", "\"",
+                "|", ">", "#", "---\n", "...\n", "%YAML 1.2\n", "?", "{{ .x }}", "é", "\u{feff}", "\r\n", "1.10",
+                "apiVersion: argoproj.io/v1alpha1\nkind: Application\n", "spec:\n  source:\n    helm:\n", "parameters", "images",
+            ]),
+            0..40,
+        ),
+        path in prop::sample::select(vec!["values.yaml", "kustomization.yaml", ".argocd-source-users-dev.yaml"]),
+    ) {
+        let text = pieces.concat();
+        for key in ["image.tag", "image", "images[0].tag", "", "."] {
+            if let Ok(Reading { found: Some(Located { tag: Some(tag), .. }), .. }) = read_with(path, &text, key, true) {
+                prop_assert!(!tag.is_empty() && tag.trim() == tag);
+            }
+        }
     }
-    let (path, tag, shadowed) = counts(&[application, low, (OVERRIDE, None)]);
-    assert_eq!(
-        (path.as_str(), tag.as_str(), shadowed),
-        ("app.yaml", "0.1.10", vec!["values.yaml#image.tag".into()])
-    );
-}
-
-#[test]
-fn of_two_values_files_the_later_counts() {
-    let (base, own) = (("base.yaml", Some("image: {tag: a}")), ("dev.yaml", Some("image: {tag: b}")));
-    assert_eq!(counts(&[base, own]).1, "b");
-    assert_eq!(counts(&[own, base]).1, "a");
-    assert_eq!(counts(&[base, ("dev.yaml", Some("replicas: 2"))]).1, "a");
-    assert_eq!(counts(&[base, ("dev.yaml", Some("image: {tag: a}"))]).2, Vec::<String>::new());
-    // An empty one hides the other.
-    let unset = Effective::Unset { path: "dev.yaml".into(), key: "image.tag".into() };
-    assert_eq!(decided(&[base, ("dev.yaml", Some("image: {tag: ''}"))]), unset);
-}
-
-#[test]
-fn what_the_updater_writes_stands_in_place_of_all_parameters() {
-    let other = (OVERRIDE, Some("helm: {parameters: [{name: other, value: x}]}"));
-    let low = ("values.yaml", Some("image: {tag: low}"));
-    assert_eq!(counts(&[low, ("app.yaml", Some(APPLICATION)), other]).1, "low");
-    let empty = (OVERRIDE, Some(""));
-    assert_eq!(counts(&[low, ("app.yaml", Some(APPLICATION)), empty]).1, "0.1.10");
-}
-
-#[test]
-fn what_cannot_be_read_is_never_passed_over_for_something_weaker() {
-    let broken = ("dev.yaml", Some("image: {tag: "));
-    let low = ("values.yaml", Some("image: {tag: low}"));
-    assert!(matches!(decided(&[low, broken]), Effective::Unreadable { path, .. } if path == "dev.yaml"));
-    assert!(matches!(decided(&[broken, low]), Effective::Unreadable { .. }));
-    let updater = (OVERRIDE, Some("helm: {parameters: [{name: image.tag, value: high}]}"));
-    assert_eq!(counts(&[low, broken, updater]).1, "high");
-    assert!(matches!(decided(&[low, (OVERRIDE, Some("{"))]), Effective::Unreadable { .. }));
-}
-
-#[test]
-fn without_files_there_is_nothing() {
-    assert_eq!(decided(&[("a", None), (OVERRIDE, None)]), Effective::Missing);
-    let unset = Effective::Unset { path: "values.yaml".into(), key: "image.tag".into() };
-    assert_eq!(decided(&[("values.yaml", Some("replicas: 2")), (OVERRIDE, None)]), unset);
 }
