@@ -5,3 +5,5 @@ mod apiserver;
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod git;
+//! The sources that are read, over real connections.
+mod github;
