@@ -78,7 +78,8 @@ const commit = (repository, one) => ({
     tree: { sha: one.sha },
   },
 });
-const pull = (repository, one) => ({
+// `brought`: its commits, of which the API answers that they are its.
+const pull = (repository, { brought, ...one }) => ({
   state: one.merged_at ? 'closed' : 'open', merged_at: null, merge_commit_sha: null, closed_at: one.merged_at ?? null,
   author_association: 'MEMBER', html_url: `${web(repository)}/pull/${one.number}`, id: one.number, body: null, auto_merge: null, ...one,
   user: user(one.login ?? 'ada'),
@@ -104,7 +105,7 @@ const get = {
     return { list: history(r, start).filter(changed).map((one) => commit(r, one)) };
   }],
   '/repos/{owner}/{repo}/commits/{commit_sha}/pulls': ['pull_requests', (r, q, p) => ({
-    list: r.pulls.filter((one) => one.merge_commit_sha === p.commit_sha || one.commits?.includes(p.commit_sha))
+    list: r.pulls.filter((one) => one.merge_commit_sha === p.commit_sha || one.brought?.includes(p.commit_sha))
       .map((one) => pull(r, one)),
   })],
   '/repos/{owner}/{repo}/commits/{ref}/check-runs': ['checks', (r, q, p) => ({

@@ -132,7 +132,6 @@ async fn where_little_is_left_only_the_runs_are_read() {
     assert!(asked[0].path.starts_with("/repos/acme/shop/actions/runs?"));
     // What was left out is read once there is more.
     world.control("behave", json!({ "spent": 0 })).await;
-    told(&mut reader).await;
     let rest = told(&mut reader).await;
     assert_eq!(short(&rest.facts), ["job/70/success/users", "push/payments", "push/users"]);
     assert_eq!(rest.images.len(), 2);

@@ -44,7 +44,7 @@ async fn fill(world: &World) {
         "runs": [users, shared, again, other], "jobs": jobs,
         "pulls": [{
             "number": 42, "title": "Pay in instalments", "merged_at": "2026-11-21T10:03:00Z", "merge_commit_sha": sha(3),
-            "commits": [sha(1)],
+            "brought": [sha(1)],
         }],
         "deployments": [
             { "id": 3, "sha": sha(2), "environment": "Dev" },
