@@ -149,6 +149,7 @@ impl Test {
         let database = postgres::start(Missing::Install)?;
         let python = tools::python_environment("moto", &emulator::requirements(), Missing::Install)?;
         let aws = emulator::start(Seed::Large, 0, Missing::Install)?;
+        let github = tools::github(Missing::Install)?;
         emulator::environment(&mut command)
             .env("TOLLGATE_TEST_AWS_ENDPOINT", &aws.url)
             .env("TOLLGATE_TEST_AWS_PYTHON", python)
@@ -156,6 +157,10 @@ impl Test {
             .env("TOLLGATE_TEST_SECOND_AWS", emulator::second(Missing::Install)?)
             .env("TOLLGATE_TEST_POSTGRES_URL", database.url())
             .env("TOLLGATE_TEST_OPA_BIN", tools::opa(Missing::Install)?)
+            .env("TOLLGATE_TEST_NODE", tools::node(Missing::Install)?)
+            .env("TOLLGATE_TEST_GITHUB_SCRIPT", paths::root().join("infra/dev/github.mjs"))
+            .env("TOLLGATE_TEST_GITHUB_WEBHOOKS", tools::github_webhooks(&github))
+            .env("TOLLGATE_TEST_GITHUB_MODULES", github)
             .env("TOLLGATE_TEST_SITE", self.site()?);
         self.cargo_test(command)
     }

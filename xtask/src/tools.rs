@@ -23,6 +23,15 @@ pub(crate) use python::require as require_python;
 const BINARYEN: &str = "132.0.0";
 const OIDC_PROVIDER: &str = "9.13.3";
 const AXE_CORE: &str = "4.14.1";
+/// GitHub's description of its API, webhooks that were recorded, and what holds values to a description.
+const GITHUB: [(&str, &str); 4] = [
+    ("@octokit/openapi", "23.0.2"),
+    ("@octokit/webhooks-examples", "7.6.1"),
+    ("ajv", "8.20.0"),
+    ("ajv-formats", "3.0.1"),
+];
+/// What is read of the first.
+const GITHUB_DESCRIPTION: &str = "api.github.com.json";
 const MACHETE: &str = "0.9.2";
 
 const OPA: go::Tool = go::Tool {
@@ -76,20 +85,32 @@ fn fingerprint(content: &[u8]) -> String {
 
 /// A package of the npm registry in the tool cache; returns its own directory.
 fn npm_package(name: &str, version: &str, missing: Missing) -> Result<PathBuf> {
+    let modules = npm_packages(&format!("{name}-{version}"), &[(name, version)], missing, |_| Ok(()))?;
+    Ok(modules.join(name))
+}
+
+/// Packages of the npm registry beside each other in the tool cache; returns their `node_modules`, of which `trim` takes away what
+/// is large and not needed.
+fn npm_packages(
+    cache: &str,
+    packages: &[(&str, &str)],
+    missing: Missing,
+    trim: impl FnOnce(&Path) -> Result<()>,
+) -> Result<PathBuf> {
     let npm = match process::on_path("npm") {
         Some(npm) => npm,
         None => apt::provide("npm", &["npm"], missing)?,
     };
-    let directory = cached(&format!("{name}-{version}"), |directory| {
+    let directory = cached(cache, |directory| {
         process::output(
             Command::new(npm)
                 .args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-save", "--prefix"])
                 .arg(directory)
-                .arg(format!("{name}@{version}")),
-        )
-        .map(drop)
+                .args(packages.iter().map(|(name, version)| format!("{name}@{version}"))),
+        )?;
+        trim(&directory.join("node_modules"))
     })?;
-    Ok(directory.join("node_modules").join(name))
+    Ok(directory.join("node_modules"))
 }
 
 /// The optimizer for Wasm, of one version everywhere, so that the same sources give the same release on every machine. Older ones,
@@ -109,6 +130,28 @@ pub(crate) fn axe(missing: Missing) -> Result<PathBuf> {
 pub(crate) fn oidc_provider(missing: Missing) -> Result<(PathBuf, PathBuf)> {
     let package = npm_package("oidc-provider", OIDC_PROVIDER, missing)?;
     Ok((node(missing)?, package))
+}
+
+/// What `infra/dev/github.mjs` is held to, as the directory that its modules are in.
+pub(crate) fn github(missing: Missing) -> Result<PathBuf> {
+    let versions: String = GITHUB.map(|(name, version)| format!("{name}@{version} ")).concat();
+    let cache = format!("github-{}", fingerprint(versions.as_bytes()));
+    npm_packages(&cache, &GITHUB, missing, |modules| {
+        // Each description is there for every edition of GitHub, and a second time without references: half a gigabyte.
+        let generated = modules.join("@octokit/openapi/generated");
+        for entry in fs::read_dir(&generated)? {
+            let path = entry?.path();
+            if !path.ends_with(GITHUB_DESCRIPTION) {
+                fs::remove_file(path)?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// The webhooks that were recorded, among those modules.
+pub(crate) fn github_webhooks(modules: &Path) -> PathBuf {
+    modules.join("@octokit/webhooks-examples/api.github.com/index.json")
 }
 
 pub(crate) fn node(missing: Missing) -> Result<PathBuf> {
@@ -230,6 +273,7 @@ pub(crate) fn list() -> Result<ExitCode> {
         ("chromedriver", browser.driver),
         ("axe-core", axe(missing)?),
         ("oidc-provider", oidc_provider(missing)?.1),
+        ("github", github(missing)?),
         ("terraform", terraform::program()?),
         ("cargo-machete", machete()?),
     ];
