@@ -45,7 +45,7 @@ pub(super) fn of(failure: &Failure, call: Call, place: Place<'_>) -> String {
     let Place { registry, repository, role } = place;
     let arn = registry.arn(repository);
     let (permission, loss) = (call.permission(), call.loss());
-    let Failure { code, message, .. } = failure;
+    let (code, message) = (&failure.code, failure.message.trim_end_matches('.'));
     match (failure.outcome, code.as_str()) {
         (_, "RepositoryNotFoundException") => format!(
             "The registry of {registry} has no repository {repository}: correct the image of the service, or create the repository."
@@ -87,8 +87,8 @@ pub(super) fn of(failure: &Failure, call: Call, place: Place<'_>) -> String {
             "ECR in {} cannot be reached ({message}). Check the network's way there, and that the region exists.",
             registry.region
         ),
-        (Outcome::Unknown, "response") => format!(
-            "ECR's answer about {repository} in the registry of {registry} cannot be read ({message}). It is asked again later; a proxy in between may have answered instead."
+        (_, "response") => format!(
+            "ECR's answer about {repository} in the registry of {registry} cannot be read ({message}). It is asked again later; something in between, such as a proxy, may have answered instead."
         ),
         (Outcome::Answered | Outcome::Unknown | Outcome::NotSent, _) => {
             format!("ECR could not tell about {repository} in the registry of {registry} ({code}): {message}")
@@ -143,6 +143,7 @@ mod tests {
             ("timeout", Outcome::Unknown, "in time"),
             ("connection", Outcome::Unknown, "Check the network's way"),
             ("response", Outcome::Unknown, "cannot be read"),
+            ("response", Outcome::Answered, "cannot be read"),
             ("ServerException", Outcome::Answered, "(ServerException): As AWS says."),
             ("request", Outcome::NotSent, "(request): As AWS says."),
         ] {

@@ -7,3 +7,8 @@ mod apiserver;
 mod git;
 //! The sources that are read, over real connections.
 mod github;
+//! Sources that are read, against the real programs and services.
+/// Images of a registry, in two local clouds.
+mod ecr;
+/// Messages of a whole day, in any order and more than once.
+mod flood;
