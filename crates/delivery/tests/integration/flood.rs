@@ -52,10 +52,14 @@ async fn same_in_any_order(sender: Sender) {
         let late = |messages: &[Message]| -> Vec<Message> {
             messages.iter().map(|message| Message { at: end_of_day(), ..message.clone() }).collect()
         };
-        let (behind, mixed_up) = (Console::open().await, Console::open().await);
-        behind.take_each(&late(&day.messages)).await;
+        let (in_order, mixed_up) = (Console::open().await, Console::open().await);
+        in_order.take_each(&late(&day.messages)).await;
         mixed_up.take_at_once(&late(&mixed)).await;
-        assert_same(&behind.shown(&day).await, &mixed_up.shown(&day).await, sender, seed);
+        assert_same(&in_order.shown(&day).await, &mixed_up.shown(&day).await, sender, seed);
+        // What runs since when, and the metrics, are known by the senders' clocks, so that not even being late shows.
+        let told_late = mixed_up.shown(&day).await;
+        assert_eq!(told_late.runs(), shown.runs(), "{sender:?}, seed {seed}");
+        assert_eq!(told_late.dora, shown.dora, "{sender:?}, seed {seed}");
     }
 }
 
@@ -142,6 +146,13 @@ impl Console {
 }
 
 impl Shown {
+    /// What runs in each environment, and since when.
+    fn runs(&self) -> Vec<(&str, Option<&str>, Option<Timestamp>)> {
+        let cells =
+            self.matrix.rows.iter().flat_map(|row| row.cells.iter().flatten().map(move |cell| (row, cell)));
+        cells.map(|(row, cell)| (row.service.as_str(), cell.commit.as_deref(), cell.since)).collect()
+    }
+
     /// Whether there is something of each kind, so that a comparison compares something.
     fn says_something(&self) -> bool {
         let cells: Vec<_> = self.matrix.rows.iter().flat_map(|row| row.cells.iter().flatten()).collect();

@@ -46,7 +46,8 @@ impl Day {
     pub(super) fn of(sender: Sender, random: &mut Random) -> Day {
         let commits: Vec<String> =
             (1..=COMMITS).map(|number| format!("{:040x}", random.next() | number)).collect();
-        let mut writer = Writer { sender, messages: Vec::new(), last_id: 0 };
+        let mut writer =
+            Writer { sender, messages: Vec::new(), last_id: 0, abandoned: Some(commits[2].clone()) };
         for (number, commit) in commits.iter().enumerate() {
             let start = SECONDS_BETWEEN_COMMITS * number as i64 + random.below(600);
             writer.commit(commit, number as u32 + 1, start);
@@ -114,6 +115,8 @@ struct Writer {
     sender: Sender,
     messages: Vec<Message>,
     last_id: u64,
+    /// The commit whose deployment to production is begun and never ends.
+    abandoned: Option<String>,
 }
 
 impl Writer {
@@ -277,6 +280,9 @@ impl Writer {
             if self.sender == Sender::Github {
                 self.deployment(commit, environment, "queued", start);
                 self.deployment(commit, environment, "in_progress", start + 20);
+                if environment == "prod" && self.abandoned.as_deref() == Some(commit) {
+                    return;
+                }
                 if random.below(4) == 0 {
                     self.deployment(commit, environment, "failure", start + 60);
                 }
