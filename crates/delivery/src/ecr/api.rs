@@ -88,14 +88,16 @@ impl Api {
         }
         let platforms: Vec<String> = asked.values().cloned().collect();
         let (found, problem) = self.manifests(repository, &platforms).await;
-        problems.extend(problem);
         for (index, platform) in asked {
             match (manifests.get_mut(&index), found.get(&platform)) {
                 (Some(manifest), Some(found)) => manifest.revision.clone_from(&found.revision),
-                // Read again in the next round, together.
-                _ => drop(manifests.remove(&index)),
+                // Both are read again in the next round.
+                (Some(_), None) if problem.is_some() => drop(manifests.remove(&index)),
+                // Nobody has the platform any more.
+                (Some(_) | None, _) => {}
             }
         }
+        problems.extend(problem);
         Outcome { reading: Some(Reading { images, manifests }), problems }
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The suffixes of the hosts of registries, by AWS partition.
+/// What the hosts of registries end with, in all partitions of AWS.
 const SUFFIXES: [&str; 9] = [
     "amazonaws.com",
     "amazonaws.com.cn",
@@ -13,6 +13,16 @@ const SUFFIXES: [&str; 9] = [
     "c2s.ic.gov",
     "cloud.adc-e.uk",
     "csp.hci.ic.gov",
+];
+/// What regions begin with, by partition, and the domain of its console. All others are in `aws`.
+const PARTITIONS: [(&str, &str, Option<&str>); 7] = [
+    ("cn-", "aws-cn", Some("amazonaws.cn")),
+    ("us-gov-", "aws-us-gov", Some("amazonaws-us-gov.com")),
+    ("us-iso-", "aws-iso", None),
+    ("us-isob-", "aws-iso-b", None),
+    ("eu-isoe-", "aws-iso-e", None),
+    ("us-isof-", "aws-iso-f", None),
+    ("eusc-", "aws-eusc", None),
 ];
 const PUBLIC: &str = "public.ecr.aws";
 const ACCOUNT_DIGITS: usize = 12;
@@ -95,32 +105,23 @@ impl Registry {
 
     /// The ARN of a repository, as policies name it.
     pub fn arn(&self, repository: &str) -> String {
-        let partition = match self.region.split_once('-') {
-            Some(("cn", _)) => "aws-cn",
-            Some(("eusc", _)) => "aws-eusc",
-            Some(("us", rest)) if rest.starts_with("gov-") => "aws-us-gov",
-            Some(("us", rest)) if rest.starts_with("iso-") => "aws-iso",
-            Some(("us", rest)) if rest.starts_with("isob-") => "aws-iso-b",
-            _ => "aws",
-        };
+        let (partition, _) = self.partition();
         format!("arn:{partition}:ecr:{}:{}:repository/{repository}", self.region, self.account)
     }
 
-    /// Where the AWS console shows an image; `None` in partitions whose console is at an address of its own.
+    /// Where the AWS console shows an image; `None` in partitions whose console is reached in other ways.
     pub fn link(&self, repository: &str, digest: &str) -> Option<String> {
         let Registry { account, region } = self;
-        let domain = match region.split_once('-') {
-            Some(("cn", _)) => "amazonaws.cn",
-            Some(("us", rest)) if rest.starts_with("gov-") => "amazonaws-us-gov.com",
-            Some(("us", rest)) if rest.starts_with("iso") => return None,
-            Some(("eusc" | "eu", rest)) if rest.starts_with("isoe-") || region.starts_with("eusc-") => {
-                return None;
-            }
-            _ => "aws.amazon.com",
-        };
+        let domain = self.partition().1?;
         Some(format!(
             "https://{region}.console.{domain}/ecr/repositories/private/{account}/{repository}/_/image/{digest}/details?region={region}"
         ))
+    }
+
+    /// The partition of the region, and the domain of its console.
+    fn partition(&self) -> (&'static str, Option<&'static str>) {
+        let found = PARTITIONS.iter().find(|(prefix, ..)| self.region.starts_with(prefix));
+        found.map_or(("aws", Some("aws.amazon.com")), |(_, partition, console)| (*partition, *console))
     }
 }
 

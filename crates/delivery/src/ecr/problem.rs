@@ -54,7 +54,7 @@ pub(super) fn of(failure: &Failure, call: Call, place: Place<'_>) -> String {
             let whom = role
                 .map_or_else(|| "the credentials of Tollgate".to_owned(), |role| format!("the role {role}"));
             format!(
-                "{permission} on {arn} is denied, so that {loss}: allow it to {whom}. AWS says: {message}"
+                "{permission} on {arn} is denied, so that {loss}: allow it to {whom}. AWS says: {message}."
             )
         }
         (_, "ThrottlingException" | "Throttling" | "TooManyRequestsException" | "RequestLimitExceeded") => {
@@ -70,7 +70,7 @@ pub(super) fn of(failure: &Failure, call: Call, place: Place<'_>) -> String {
             | "InvalidClientTokenId"
             | "InvalidSignatureException",
         ) => format!(
-            "AWS does not take the credentials for the registry of {registry} ({code}): renew them. AWS says: {message}"
+            "AWS does not take the credentials for the registry of {registry} ({code}): renew them. AWS says: {message}."
         ),
         (Outcome::NoCredentials, _) => match role {
             Some(role) => format!(
@@ -91,7 +91,9 @@ pub(super) fn of(failure: &Failure, call: Call, place: Place<'_>) -> String {
             "ECR's answer about {repository} in the registry of {registry} cannot be read ({message}). It is asked again later; something in between, such as a proxy, may have answered instead."
         ),
         (Outcome::Answered | Outcome::Unknown | Outcome::NotSent, _) => {
-            format!("ECR could not tell about {repository} in the registry of {registry} ({code}): {message}")
+            format!(
+                "ECR could not tell about {repository} in the registry of {registry} ({code}): {message}."
+            )
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod cloud;
 mod documented;
+mod events;
 mod faults;
 mod proxy;
 
@@ -100,7 +101,7 @@ async fn images_are_told_once_and_again_when_their_tags_move(cloud: &Cloud) {
     assert_eq!(read(&mut reader).await.images, [], "nothing changed");
 
     // The tag that moves is taken from the one and given to the other.
-    let two = cloud.push(&repository, &manifest("two", json!({})), &["sha-0000002", "stable"]).await;
+    cloud.push(&repository, &manifest("two", json!({})), &["sha-0000002", "stable"]).await;
     let told = read(&mut reader).await;
     assert_eq!(tags(&told.images), ["1.4.1 sha-0000001", "sha-0000002 stable"]);
     let moved = told.images.iter().find(|image| image.detail.digest.as_deref() == Some(one.as_str()));
@@ -118,7 +119,6 @@ async fn images_are_told_once_and_again_when_their_tags_move(cloud: &Cloud) {
     assert_eq!(tags(&read(&mut reader).await.images), ["1.0.0"]);
     assert!(cloud.try_push(&immutable, &manifest("two", json!({})), "1.0.0").await.is_err());
     assert_eq!(read(&mut reader).await.images, []);
-    drop(two);
 }
 
 async fn commits_and_platforms_are_read_from_manifests(cloud: &Cloud) {

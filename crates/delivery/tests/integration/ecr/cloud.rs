@@ -18,9 +18,12 @@ const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// The account of the credentials that tests have.
 const HOME: &str = "111111111111";
-const REGIONS: [&str; 15] = [
+const REGIONS: [&str; 20] = [
+    "af-south-1",
+    "ap-east-1",
     "ap-northeast-1",
     "ap-northeast-2",
+    "ap-northeast-3",
     "ap-south-1",
     "ap-southeast-1",
     "ap-southeast-2",
@@ -30,9 +33,11 @@ const REGIONS: [&str; 15] = [
     "eu-west-1",
     "eu-west-2",
     "eu-west-3",
+    "me-south-1",
     "sa-east-1",
     "us-east-1",
     "us-east-2",
+    "us-west-1",
     "us-west-2",
 ];
 
@@ -134,9 +139,9 @@ impl Cloud {
     }
 
     /// Lets moto answer the next `times` calls of `action` in this region with an error.
-    pub(super) async fn fail(&self, action: &str, code: &str, times: u32) {
+    pub(super) async fn fail(&self, service: &str, action: &str, code: &str, times: u32) {
         let body = json!({
-            "region": self.registry.region, "service": "ecr", "action": action, "code": code,
+            "region": self.registry.region, "service": service, "action": action, "code": code,
             "message": format!("{code} as the test asked."), "times": times,
         });
         let answer =

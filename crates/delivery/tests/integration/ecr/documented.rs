@@ -8,12 +8,13 @@ use domain::delivery::{ChangeState, Detail, ImageState, ScanCounts};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use wiremock::matchers::{body_partial_json, header};
-use wiremock::{Mock, MockServer, ResponseTemplate};
+use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use super::cloud::digest;
 use super::{read, reader, settings};
 
-const TARGET: &str = "AmazonEC2ContainerRegistry_V20150921.DescribeImages";
+const DESCRIBE_IMAGES: &str = "AmazonEC2ContainerRegistry_V20150921.DescribeImages";
+const BATCH_GET_IMAGE: &str = "AmazonEC2ContainerRegistry_V20150921.BatchGetImage";
 
 fn registry() -> Registry {
     Registry { account: "111122223333".into(), region: "eu-central-1".into() }
@@ -21,7 +22,7 @@ fn registry() -> Registry {
 
 /// Answers what is asked about a repository, from its beginning or from a token.
 async fn answer(server: &MockServer, asked: Value, answer: Value) {
-    Mock::given(header("x-amz-target", TARGET))
+    Mock::given(header("x-amz-target", DESCRIBE_IMAGES))
         .and(body_partial_json(asked))
         .respond_with(
             ResponseTemplate::new(200).set_body_raw(answer.to_string(), "application/x-amz-json-1.1"),
@@ -136,4 +137,89 @@ async fn an_answer_without_images_is_an_empty_repository() {
         let mut reader = reader(&settings(&server.uri()), &registry(), &["team/users"]).await;
         assert_eq!(read(&mut reader).await.images, [], "{body}");
     }
+}
+
+/// Manifests are read in small lots and once, and what cannot be read is tried again without keeping the rest.
+#[tokio::test]
+async fn manifests_are_read_in_lots() {
+    const IMAGES: u32 = 45;
+    let server = MockServer::start().await;
+    let images: Vec<Value> = (0..IMAGES)
+        .map(|number| {
+            let mut detail = detail(number);
+            detail["imageTags"] = json!([format!("1.4.{number}")]);
+            detail
+        })
+        .collect();
+    answer(&server, json!({}), json!({ "imageDetails": images })).await;
+    let inaccessible = images[7]["imageDigest"].clone();
+    let gone = images[8]["imageDigest"].clone();
+    let manifests = move |request: &Request| {
+        let asked: Value = request.body_json().expect("JSON");
+        let asked = asked["imageIds"].as_array().expect("ids");
+        assert!((1..=20).contains(&asked.len()), "{asked:?}");
+        let (mut images, mut failures) = (Vec::new(), Vec::new());
+        for id in asked {
+            let digest = &id["imageDigest"];
+            let code = [(&inaccessible, "ImageInaccessible"), (&gone, "ImageNotFound")];
+            match code.into_iter().find(|(other, _)| *other == digest) {
+                Some((_, code)) => {
+                    failures
+                        .push(json!({ "imageId": id, "failureCode": code, "failureReason": "It says so." }));
+                }
+                None => {
+                    let manifest = json!({ "annotations": { "org.opencontainers.image.revision": digest } });
+                    images.push(json!({ "imageId": id, "imageManifest": manifest.to_string() }));
+                }
+            }
+        }
+        let body = json!({ "images": images, "failures": failures }).to_string();
+        ResponseTemplate::new(200).set_body_raw(body, "application/x-amz-json-1.1")
+    };
+    Mock::given(header("x-amz-target", BATCH_GET_IMAGE)).respond_with(manifests).mount(&server).await;
+    let calls = async || {
+        let requests = server.received_requests().await.expect("requests are recorded");
+        requests.iter().filter(|request| request.headers["x-amz-target"] == BATCH_GET_IMAGE).count()
+    };
+    let mut reader = reader(&settings(&server.uri()), &registry(), &["team/users"]).await;
+    let told = read(&mut reader).await;
+    let annotated = told.images.iter().filter(|image| image.revision == image.detail.digest).count();
+    assert_eq!((told.images.len(), annotated), (45, 43));
+    let [problem] = &told.problems[..] else { panic!("{told:?}") };
+    assert!(problem.contains("(ImageInaccessible): It says so."), "{problem}");
+    assert_eq!(calls().await, 3);
+    assert_eq!(read(&mut reader).await.images, []);
+    assert_eq!(calls().await, 4, "only the two that are not known are asked for again");
+}
+
+/// An index that was pushed without its platforms, or whose platforms were deleted, is told as it is.
+#[tokio::test]
+async fn an_index_whose_platforms_are_gone_is_asked_for_once() {
+    let server = MockServer::start().await;
+    let (mut index, platform) = (detail(1), digest(&json!("platform")));
+    index["imageTags"] = json!(["1.4.1"]);
+    index["imageManifestMediaType"] = json!("application/vnd.oci.image.index.v1+json");
+    let id = json!({ "imageDigest": index["imageDigest"] });
+    answer(&server, json!({}), json!({ "imageDetails": [index] })).await;
+    let manifest = json!({ "manifests": [{ "digest": platform }] }).to_string();
+    let missing = json!({ "imageId": { "imageDigest": platform }, "failureCode": "ImageNotFound", "failureReason": "Gone." });
+    for (asked, body) in [
+        (id.clone(), json!({ "images": [{ "imageId": id, "imageManifest": manifest }] })),
+        (json!({ "imageDigest": platform }), json!({ "failures": [missing] })),
+    ] {
+        Mock::given(header("x-amz-target", BATCH_GET_IMAGE))
+            .and(body_partial_json(json!({ "imageIds": [asked] })))
+            .respond_with(
+                ResponseTemplate::new(200).set_body_raw(body.to_string(), "application/x-amz-json-1.1"),
+            )
+            .expect(1)
+            .mount(&server)
+            .await;
+    }
+    let mut reader = reader(&settings(&server.uri()), &registry(), &["team/users"]).await;
+    let told = read(&mut reader).await;
+    assert_eq!((told.problems, told.images.len()), (vec![], 1));
+    assert_eq!((&told.images[0].revision, &told.images[0].platform_digests), (&None, &vec![platform]));
+    assert_eq!(read(&mut reader).await.images, []);
+    server.verify().await;
 }
