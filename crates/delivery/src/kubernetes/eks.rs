@@ -246,7 +246,7 @@ mod tests {
         assert_eq!(query("X-Amz-Signature"), SIGNATURE);
     }
 
-    const SIGNATURE: &str = "unset";
+    const SIGNATURE: &str = "306bca35c39bf389ef90ff667bc7b388821f4bbd709d5c6ccac6fc0d5ac32963";
 
     #[tokio::test]
     async fn a_token_is_kept_and_shown_to_nobody() {

@@ -61,7 +61,6 @@ pub(super) struct SeenWorkload {
 /// A ReplicaSet of a workload.
 #[derive(Clone, Debug)]
 pub(super) struct SeenReplicaSet {
-    pub namespace: String,
     pub name: String,
     pub uid: String,
     pub owner: String,
@@ -76,8 +75,6 @@ pub(super) struct SeenReplicaSet {
 /// A pod of a ReplicaSet.
 #[derive(Clone, Debug)]
 pub(super) struct SeenPod {
-    pub namespace: String,
-    pub name: String,
     pub owner: String,
     pub state: PodState,
     /// What its running containers run.
@@ -225,7 +222,6 @@ impl SeenReplicaSet {
             images: images(spec.unwrap_or_default().template.unwrap_or_default().spec.as_ref()),
             made: metadata.creation_timestamp.as_ref().map(|at| at.0),
             reused: annotations.and_then(|all| all.get(history)).is_some_and(|text| !text.is_empty()),
-            namespace: metadata.namespace?,
             name: metadata.name?,
             uid: metadata.uid?,
         })
@@ -258,16 +254,13 @@ impl SeenPod {
             (trouble.is_none(), trouble)
         });
         let (reason, message) = worst.unzip();
-        let name = metadata.name?;
         Some(SeenPod {
-            namespace: metadata.namespace?,
             state: PodState {
-                name: name.clone(),
+                name: metadata.name?,
                 reason,
                 message: message.flatten(),
                 restarts: all().map(|container| count(Some(container.restart_count))).sum(),
             },
-            name,
             owner,
             running: containers.iter().filter_map(running).collect(),
         })

@@ -12,3 +12,5 @@ mod github;
 mod ecr;
 /// Messages of a whole day, in any order and more than once.
 mod flood;
+/// What a cluster shows, and what keeps it from being read.
+mod kubernetes;
