@@ -5,6 +5,7 @@ mod delivery;
 mod file;
 mod keys;
 mod layers;
+mod sources;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -83,8 +83,9 @@ impl Delivery {
             let here =
                 || sightings.iter().filter(|(_, seen)| seen.place.as_ref().is_none_or(|one| *one == place));
             let scene = Scene::of(&place, here().map(|(reader, sighting)| (reader.as_str(), sighting)));
-            let asked: Vec<&ReaderState> =
-                readers.iter().filter(|reader| here().any(|(name, _)| *name == reader.name)).collect();
+            let reader = |name: &String| readers.iter().find(|reader| reader.name == *name);
+            let asked: Vec<(Source, &ReaderState)> =
+                here().filter_map(|(name, sighting)| Some((sighting.seen.source(), reader(name)?))).collect();
             let facts = EnvironmentFacts {
                 branch: service.map(|service| service.branch.clone()),
                 ..scene.environment_facts(

@@ -6,6 +6,9 @@ use std::time::Duration;
 use domain::delivery::{EnvironmentOrder, ServiceName};
 use jiff::SignedDuration;
 
+use crate::git::GitopsConfig;
+use crate::kubernetes::{Cluster, Placing};
+
 /// What the console follows; without services it follows nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeliveryConfig {
@@ -13,6 +16,13 @@ pub struct DeliveryConfig {
     pub environments: EnvironmentOrder,
     pub services: Vec<Service>,
     pub github: GithubConfig,
+    /// The repositories that desired tags live in.
+    pub gitops: Vec<GitopsConfig>,
+    pub clusters: Vec<Cluster>,
+    /// By what Applications and workloads are told to be of a service in an environment; services and environments are filled in.
+    pub placing: Placing,
+    /// How long to wait between two looks at a registry.
+    pub registry_poll: Duration,
     /// After how long what was last seen of an environment no longer counts.
     pub stale_after: SignedDuration,
 }

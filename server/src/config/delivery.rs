@@ -6,7 +6,7 @@ use delivery::{DeliveryConfig, GithubConfig, Secret, Service};
 use domain::delivery::{EnvironmentName, EnvironmentOrder, ServiceName};
 
 use super::layers::{ConfigError, Layers, Section};
-use super::signed;
+use super::{signed, sources};
 
 /// The branch that is delivered, where nothing else is said.
 const BRANCH: &str = "main";
@@ -38,10 +38,15 @@ pub(super) fn delivery_config(layers: &Layers) -> Result<DeliveryConfig, ConfigE
     }
     let stale_after =
         layers.duration("delivery.stale_after", Duration::from_secs(60)..=Duration::from_secs(7 * 86_400))?;
+    let clusters = sources::clusters(layers)?;
     Ok(DeliveryConfig {
         environments,
         services,
-        github: GithubConfig { webhook_secret: webhook_secret.map(Secret::new), ..GithubConfig::default() },
+        github: GithubConfig { webhook_secret: webhook_secret.map(Secret::new), ..sources::github(layers)? },
+        gitops: sources::gitops(layers)?,
+        clusters,
+        placing: sources::placing(layers)?,
+        registry_poll: layers.duration("delivery.registry_poll", sources::POLL)?,
         stale_after: signed(stale_after),
     })
 }
@@ -56,21 +61,18 @@ fn environments(layers: &Layers) -> Result<EnvironmentOrder, ConfigError> {
 }
 
 fn service(section: &Section<'_>) -> Result<Service, ConfigError> {
-    section.only(&["name", "repository", "branch", "workflows"])?;
+    section.only(&["name", "repository", "image", "branch", "workflows"])?;
     let name = section.required("name")?;
     let name = ServiceName::parse(&name)
         .map_err(|error| section.error("name", &format!("cannot be used: {error}")))?;
     let repository = section.text("repository")?;
-    let is_full_name = |text: &String| {
-        text.split_once('/')
-            .is_some_and(|(owner, name)| !owner.is_empty() && !name.is_empty() && !name.contains('/'))
-    };
-    if repository.as_ref().is_some_and(|text| !is_full_name(text)) {
+    if repository.as_ref().is_some_and(|text| !sources::is_full_name(text)) {
         return Err(section.error("repository", "is not written owner/name"));
     }
     Ok(Service {
         name,
         repository,
+        image: section.text("image")?,
         branch: section.text("branch")?.unwrap_or_else(|| BRANCH.to_owned()),
         workflows: section.list("workflows")?,
     })

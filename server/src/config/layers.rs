@@ -14,8 +14,18 @@ use jiff::SignedDuration;
 /// The file that is read where none is named.
 const DEFAULT_FILE: &str = "tollgate.toml";
 /// Tables that hold more than single values, and are read as a whole.
-const TABLES: [&str; 8] =
-    ["accounts", "grants", "headers", "issuers", "organization", "services", "webhooks", "workflows"];
+const TABLES: [&str; 10] = [
+    "accounts",
+    "clusters",
+    "gitops",
+    "grants",
+    "headers",
+    "issuers",
+    "organization",
+    "services",
+    "webhooks",
+    "workflows",
+];
 /// Variables of commands that work at a server.
 const COMMAND_VARIABLES: [&str; 2] = ["TOLLGATE_SERVER", "TOLLGATE_TOKEN"];
 /// Variables of this prefix are for tests and tools and are not configuration.
@@ -351,6 +361,30 @@ impl Section<'_> {
         texts
             .filter(|texts| !texts.is_empty())
             .ok_or_else(|| self.error(key, "must be a list of texts in quotes that is not empty"))
+    }
+
+    /// `None` where it is not set.
+    pub(crate) fn duration(
+        &self,
+        key: &str,
+        range: RangeInclusive<Duration>,
+    ) -> Result<Option<Duration>, ConfigError> {
+        let Some(text) = self.text(key)? else { return Ok(None) };
+        let duration = parse_duration(&text).filter(|duration| range.contains(duration));
+        let wanted = || {
+            let (least, most) = (range.start().as_secs(), range.end().as_secs());
+            self.error(key, &format!("must be a duration such as 90s, 5m or 2h, from {least}s to {most}s"))
+        };
+        duration.ok_or_else(wanted).map(Some)
+    }
+
+    /// Whether it is set to true.
+    pub(crate) fn boolean(&self, key: &str) -> Result<bool, ConfigError> {
+        match self.table.get(key).map(|entry| &entry.value) {
+            None => Ok(false),
+            Some(Value::Boolean(value)) => Ok(*value),
+            Some(_) => Err(self.error(key, "must be true or false")),
+        }
     }
 
     pub(crate) fn required(&self, key: &str) -> Result<String, ConfigError> {

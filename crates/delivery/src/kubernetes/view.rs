@@ -103,7 +103,7 @@ impl View {
             sightings.push(Sighting {
                 subject: full,
                 place: application.place.clone(),
-                seen: Seen::Application(self.application(application, cluster, now)),
+                seen: Seen::Application(Box::new(self.application(application, cluster, now))),
             });
         }
         sightings.retain(|sighting| sighting.place.is_some());
@@ -292,24 +292,17 @@ fn assemble(
 
 /// Whether two readings say the same, leaving out what moves with every look of a controller.
 pub(super) fn same(one: &[Sighting], other: &[Sighting]) -> bool {
-    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| steady(one) == steady(other))
-}
-
-fn steady(sighting: &Sighting) -> Sighting {
-    let mut sighting = sighting.clone();
-    match &mut sighting.seen {
-        Seen::Application(application) => application.last_reconciled = None,
-        Seen::Updater(updater) => updater.last_checked = None,
-        Seen::Branch(_) | Seen::DesiredTag(_) | Seen::Bump(_) | Seen::Workload(_) => {}
-    }
-    sighting
+    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| !one.is_news_after(other))
 }
 
 /// When a closed window opens: then what is seen is something else without anything having happened.
 pub(super) fn next_opening(sightings: &[Sighting]) -> Option<Timestamp> {
     let opening = |sighting: &Sighting| match &sighting.seen {
-        Seen::Application(Application { window: SyncWindow::Closed { until }, .. }) => *until,
-        _ => None,
+        Seen::Application(application) => match application.window {
+            SyncWindow::Closed { until } => until,
+            SyncWindow::Open => None,
+        },
+        Seen::Branch(_) | Seen::DesiredTag(_) | Seen::Bump(_) | Seen::Updater(_) | Seen::Workload(_) => None,
     };
     sightings.iter().filter_map(opening).min()
 }

@@ -1,5 +1,7 @@
 //! What is known of a service in an environment beside its changes, from what is seen of it.
 
+use std::collections::BTreeMap;
+
 use super::{Images, Scene};
 use crate::delivery::{
     ArgoFacts, Automation, CommitSha, EnvironmentFacts, EnvironmentKnowledge, EnvironmentName,
@@ -28,8 +30,8 @@ pub struct About<'a> {
     pub tag: Option<&'a str>,
     pub environment: &'a EnvironmentName,
     pub order: &'a EnvironmentOrder,
-    /// Those that see something of the place.
-    pub readers: &'a [&'a ReaderState],
+    /// Those that see something of the place, by what they see of it.
+    pub readers: &'a [(Source, &'a ReaderState)],
     /// After how long what they saw no longer counts.
     pub stale_after_seconds: u32,
 }
@@ -134,21 +136,19 @@ fn has_come(status: RolloutStatus) -> u8 {
 }
 
 /// One for each source: the reader that has been silent for longest.
-fn sources(readers: &[&ReaderState], stale_after_seconds: u32) -> Vec<SourceFacts> {
-    let mut kinds: Vec<Source> = readers.iter().map(|reader| reader.source).collect();
-    kinds.sort_unstable();
-    kinds.dedup();
-    let silent_longest = |source: Source| {
-        let reader = readers
-            .iter()
-            .filter(|reader| reader.source == source)
-            .min_by_key(|reader| reader.last_success)?;
-        Some(SourceFacts {
-            source,
-            last_success: reader.last_success,
-            error: reader.problem.as_ref().map(|(_, problem)| problem.clone()),
-            stale_after_seconds,
-        })
-    };
-    kinds.into_iter().filter_map(silent_longest).collect()
+fn sources(readers: &[(Source, &ReaderState)], stale_after_seconds: u32) -> Vec<SourceFacts> {
+    let mut silent_longest: BTreeMap<Source, &ReaderState> = BTreeMap::new();
+    for (source, reader) in readers {
+        let longest = silent_longest.entry(*source).or_insert(reader);
+        if reader.last_success < longest.last_success {
+            *longest = reader;
+        }
+    }
+    let facts = silent_longest.into_iter().map(|(source, reader)| SourceFacts {
+        source,
+        last_success: reader.last_success,
+        error: reader.problem.as_ref().map(|(_, problem)| problem.clone()),
+        stale_after_seconds,
+    });
+    facts.collect()
 }

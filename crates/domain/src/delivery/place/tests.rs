@@ -292,6 +292,7 @@ fn what_a_change_waits_for_is_read_from_what_is_seen() {
     };
     let readers = [reader(Source::ArgoCd, 900), reader(Source::Kubernetes, 800), reader(Source::Git, 10)];
     let readers: Vec<&ReaderState> = readers.iter().collect();
+    let asked: Vec<(Source, &ReaderState)> = readers.iter().map(|one| (one.source, *one)).collect();
     let prod = environment("prod");
     let order = order();
     let facts = |number: u32, tag: &str| {
@@ -300,7 +301,7 @@ fn what_a_change_waits_for_is_read_from_what_is_seen() {
             tag: Some(tag),
             environment: &prod,
             order: &order,
-            readers: &readers,
+            readers: &asked,
             stale_after_seconds: 900,
         };
         scene.environment_facts(&about, &Built)
