@@ -76,9 +76,9 @@ async fn a_message_that_is_lost_shows() {
     }
 }
 
-/// A console over a database of its own.
+/// Two processes of a console over a database of its own, either of which takes messages.
 struct Console {
-    delivery: Delivery,
+    replicas: [Delivery; 2],
     _directory: tempfile::TempDir,
 }
 
@@ -96,14 +96,14 @@ impl Console {
     async fn open() -> Console {
         let directory = tempfile::tempdir().expect("a directory");
         let url = format!("sqlite://{}", directory.path().join("tollgate.db").display());
-        let store = Store::connect(&url).await.expect("a database");
-        Console { delivery: Delivery::new(store, config()), _directory: directory }
+        let open = async || Delivery::new(Store::connect(&url).await.expect("a database"), config());
+        Console { replicas: [open().await, open().await], _directory: directory }
     }
 
     /// One after the other.
     async fn take_each(&self, messages: &[Message]) {
         for message in messages {
-            take(&self.delivery, message).await;
+            take(&self.replicas[0], message).await;
         }
     }
 
@@ -111,7 +111,7 @@ impl Console {
     async fn take_at_once(&self, messages: &[Message]) {
         let messages: Arc<[Message]> = messages.into();
         let tasks = (0..messages.len()).map(|position| {
-            let (delivery, messages) = (self.delivery.clone(), messages.clone());
+            let (delivery, messages) = (self.replicas[position % 2].clone(), messages.clone());
             async move { tokio::spawn(async move { take(&delivery, &messages[position]).await }).await }
         });
         let mut taken = stream::iter(tasks).buffer_unordered(AT_ONCE);
@@ -121,7 +121,7 @@ impl Console {
     }
 
     async fn shown(&self, day: &Day) -> Shown {
-        let (now, delivery) = (end_of_day(), &self.delivery);
+        let (now, delivery) = (end_of_day(), &self.replicas[0]);
         let mut matrix = delivery.matrix_view(&Everything, now).await.expect("a matrix");
         // When a source was last heard of is known from the order in which it was.
         matrix.sources.clear();
