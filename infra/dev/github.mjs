@@ -11,6 +11,7 @@
 import { createHash, generateKeyPairSync, verify } from 'node:crypto';
 import { createServer } from 'node:http';
 import { Description } from './github/description.mjs';
+import { git } from './github/git.mjs';
 
 const [modules, ...options] = process.argv.slice(2);
 const description = new Description(modules);
@@ -26,6 +27,8 @@ class World {
   log = [];
   invalid = [];
   fault = null;
+  // A part of the paths that have the fault; all have it without.
+  fault_at = null;
   // Permissions that no token has.
   denied = [];
   limit = 5000;
@@ -269,7 +272,7 @@ const actions = {
     world.renamed.set(from.toLowerCase(), repository);
     return {};
   },
-  // {"fault": "down" | "slow" | "garbage" | "elsewhere" | "secondary" | null, "denied": ["actions"], "limit": 60, "spent": 59, "installed": …}
+  // {"fault_at": "/compare", "fault": "down" | "slow" | "garbage" | "elsewhere" | "secondary" | null, "denied": ["actions"], "limit": 60, "spent": 59, "installed": …}
   behave(world, { spent, ...changes }) {
     Object.assign(world, changes);
     if (spent !== undefined) world.spent = new Map([...world.tokens.values()].map(({ payer }) => [payer, spent]));
@@ -350,7 +353,7 @@ function operate(world, request, url, path, found, who) {
     if (!world.installed) return { status: 404, body: error('Not Found') };
     return { status: 200, body: { id: 42, account: owner(repository), app_id: APP_ID, repository_selection: 'all' } };
   }
-  const [permission, make] = get[template];
+  const [permission, make] = (repository.git && git[template]) || get[template];
   if (world.denied.includes(permission)) {
     const headers = { 'x-accepted-github-permissions': `${permission}=read` };
     return { status: 403, body: error('Resource not accessible by integration'), headers };
@@ -405,7 +408,8 @@ async function serve(request, response) {
     entry.status = status;
     send(status, headers, body);
   };
-  switch (world.fault) {
+  const isAt = !world.fault_at || path.includes(world.fault_at);
+  switch (isAt && world.fault) {
     case 'down': return request.socket.destroy();
     case 'slow': return undefined;
     case 'garbage': return done(200, { 'content-type': 'text/html', etag: '"garbage"' }, '<html>Please sign in</html>');
@@ -419,7 +423,7 @@ async function serve(request, response) {
     path = `/repos/${repository.full_name}${byId[2] ?? ''}`;
   }
   const found = description.find(request.method, path);
-  const isServed = found && (get[found.template] || authenticated(found.template));
+  const isServed = found && (get[found.template] || git[found.template] || authenticated(found.template));
   const refuse = (what) => {
     world.invalid.push(`${request.method} ${request.url}: ${what}`);
     done(500, {}, JSON.stringify(error(what)));

@@ -22,7 +22,9 @@ export class Description {
       ajv.addSchema({ $id: 'github', components: this.document.components });
     }
     this.validators = new Map();
-    this.templates = Object.keys(this.document.paths).map((template) => {
+    // Comparing is described twice under one address, the second time as deprecated.
+    const templates = Object.keys(this.document.paths).filter((template) => !template.includes('{base}...{head}'));
+    this.templates = templates.map((template) => {
       // Paths within a repository and names of references have slashes.
       const pattern = template
         .replace(/[.+]/g, '\\$&')

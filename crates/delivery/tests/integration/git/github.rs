@@ -1,11 +1,5 @@
-//! The same on GitHub: a stand-in answers as its REST API does, with what the git program says of a repository on disk.
+//! The same on GitHub, which answers of a repository on disk.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
-
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use delivery::GithubConfig;
 use delivery::git::{GitReader, GitopsConfig, RepositoryAt};
 use delivery::github::GithubClient;
 use delivery::reader::Reader;
@@ -14,36 +8,23 @@ use domain::delivery::{
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use wiremock::matchers::any;
-use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
-use super::{BEGINNING, Repository, VALUES, branch, changes, dev, problems, reader_of, sightings, tag};
+use super::{
+    BEGINNING, Repository, VALUES, branch, changes, dev, failure, problems, reader_of, sightings, tag,
+};
+use crate::github::stand_in::World;
 
 /// GitHub with one repository.
 struct Github {
-    server: MockServer,
-    state: Arc<Mutex<State>>,
-}
-
-#[derive(Default)]
-struct State {
-    /// As `/pulls` lists them.
-    pulls: Vec<Value>,
-    /// What the paths answer that are not of Git: reviews and checks.
-    answers: HashMap<String, Value>,
-    /// The paths of which the token must not know.
-    refused: Vec<String>,
-    /// What was asked, as path and query.
-    asked: Vec<String>,
+    world: World,
 }
 
 impl Github {
-    async fn of(repository: &Repository) -> Github {
-        let server = MockServer::start().await;
-        let state = Arc::new(Mutex::new(State::default()));
-        let stand_in = StandIn { git: repository.path(), server: server.uri(), state: state.clone() };
-        Mock::given(any()).respond_with(stand_in).mount(&server).await;
-        Github { server, state }
+    /// `name` is the test's, and no other's.
+    async fn of(name: &str, repository: &Repository) -> Github {
+        let world = World::new(name);
+        world.put("acme/gitops", json!({"git": {"path": repository.path()}})).await;
+        Github { world }
     }
 
     fn reader(&self, files: &[&str], services: &[&str]) -> GitReader {
@@ -55,174 +36,24 @@ impl Github {
             tag_key: GitopsConfig::TAG_KEY.into(),
             poll: GitopsConfig::POLL,
         };
-        let github = GithubConfig { api_url: self.server.uri(), ..GithubConfig::default() };
         let services: Vec<_> = services.iter().map(|name| ServiceName::parse(name).unwrap()).collect();
         let environments = ["dev", "prod"].map(|name| EnvironmentName::parse(name).unwrap());
-        GitReader::new(config, &GithubClient::new(&github).unwrap(), &services, &environments)
+        let client = GithubClient::new(&self.world.config()).unwrap();
+        GitReader::new(config, &client, &services, &environments)
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap()
+    async fn put(&self, parts: Value) {
+        self.world.put("acme/gitops", parts).await;
     }
 
-    /// What was asked since the last time.
-    fn asked(&self) -> Vec<String> {
-        std::mem::take(&mut self.state().asked)
-    }
-}
-
-struct StandIn {
-    git: std::path::PathBuf,
-    server: String,
-    state: Arc<Mutex<State>>,
-}
-
-fn not_found() -> ResponseTemplate {
-    ResponseTemplate::new(404).set_body_json(json!({"message": "Not Found", "status": "404"}))
-}
-
-impl StandIn {
-    fn git(&self, arguments: &[&str]) -> Option<Vec<u8>> {
-        let output =
-            std::process::Command::new("git").args(arguments).current_dir(&self.git).output().unwrap();
-        output.status.success().then_some(output.stdout)
+    async fn behave(&self, how: Value) {
+        self.world.control("behave", how).await;
     }
 
-    fn text(&self, arguments: &[&str]) -> Option<String> {
-        self.git(arguments).map(|output| String::from_utf8(output).unwrap().trim().to_owned())
+    /// What was asked since the last time, and what it was answered.
+    async fn asked(&self) -> Vec<(String, u16)> {
+        self.world.asked().await.into_iter().map(|asked| (asked.path, asked.status)).collect()
     }
-
-    /// What Git knows by a path of the API, and the number of pages.
-    fn answer(&self, path: &str, query: &HashMap<String, String>) -> Option<(Value, usize)> {
-        if let Some(name) = path.strip_prefix("/git/ref/heads/") {
-            let sha = self.text(&["rev-parse", "--verify", &format!("refs/heads/{name}")])?;
-            return Some((
-                json!({"ref": format!("refs/heads/{name}"), "object": {"sha": sha, "type": "commit"}}),
-                1,
-            ));
-        }
-        if path == "/commits" {
-            return self.commits(query);
-        }
-        if let Some(ends) = path.strip_prefix("/compare/") {
-            let (base, head) = ends.split_once("...").unwrap();
-            let merge_base = self.text(&["merge-base", base, head])?;
-            let names = self.text(&["diff", "--name-status", "--find-renames", &merge_base, head])?;
-            let files: Vec<Value> = names
-                .lines()
-                .map(|line| match line.split('\t').collect::<Vec<_>>()[..] {
-                    [_, name] => json!({"filename": name}),
-                    [_, before, name] => json!({"filename": name, "previous_filename": before}),
-                    _ => panic!("{line}"),
-                })
-                .take(300)
-                .collect();
-            return Some((json!({"merge_base_commit": {"sha": merge_base}, "files": files}), 1));
-        }
-        if let Some(sha) = path.strip_prefix("/git/trees/") {
-            assert_eq!(query["recursive"], "1");
-            let names = self.text(&["ls-tree", "-r", "-t", "--name-only", sha])?;
-            let tree: Vec<Value> = names.lines().map(|name| json!({"path": name})).collect();
-            return Some((json!({"sha": sha, "tree": tree, "truncated": false}), 1));
-        }
-        self.contents(path.strip_prefix("/contents/")?, &query["ref"]).map(|contents| (contents, 1))
-    }
-
-    fn commits(&self, query: &HashMap<String, String>) -> Option<(Value, usize)> {
-        let mut arguments = vec!["log", "-z", "--format=%H%n%P%n%an%n%aI%n%cI%n%B", &query["sha"]];
-        if let Some(path) = query.get("path") {
-            arguments.extend(["--", path]);
-        }
-        let log = self.text(&arguments)?;
-        let all: Vec<&str> = log.split('\0').filter(|commit| !commit.is_empty()).collect();
-        let size: usize = query["per_page"].parse().unwrap();
-        let page = query.get("page").map_or(1, |page| page.parse::<usize>().unwrap());
-        let one = |text: &&str| {
-            let [sha, parents, author, authored, committed, message] =
-                text.splitn(6, '\n').collect::<Vec<_>>()[..]
-            else {
-                panic!("{text}")
-            };
-            let parents: Vec<Value> = parents.split_whitespace().map(|sha| json!({"sha": sha})).collect();
-            json!({
-                "sha": sha,
-                "html_url": format!("https://github.example.com/acme/gitops/commit/{sha}"),
-                "parents": parents,
-                "author": null,
-                "commit": {
-                    "message": message.trim_end(),
-                    "author": {"name": author, "email": "x@example.com", "date": authored},
-                    "committer": {"name": "GitHub", "email": "noreply@github.com", "date": committed},
-                },
-            })
-        };
-        let commits: Vec<Value> = all.iter().skip((page - 1) * size).take(size).map(one).collect();
-        Some((json!(commits), all.len().div_ceil(size)))
-    }
-
-    fn contents(&self, path: &str, revision: &str) -> Option<Value> {
-        let entry = self.text(&["ls-tree", "--long", revision, "--", path])?;
-        let [mode, kind, sha, size] = entry.split_whitespace().take(4).collect::<Vec<_>>()[..] else {
-            return None;
-        };
-        if kind == "tree" {
-            return Some(json!([{"type": "file", "name": "inner", "path": format!("{path}/inner")}]));
-        }
-        let size: usize = size.parse().unwrap();
-        let contents = self.git(&["cat-file", "blob", sha])?;
-        let wrapped: String = STANDARD
-            .encode(contents)
-            .as_bytes()
-            .chunks(60)
-            .fold(String::new(), |text, line| text + std::str::from_utf8(line).unwrap() + "\n");
-        Some(match (mode, size > 1024 * 1024) {
-            ("120000", _) => json!({"type": "symlink", "size": size, "target": "elsewhere"}),
-            (_, true) => json!({"type": "file", "size": size, "encoding": "none", "content": ""}),
-            (_, false) => json!({"type": "file", "size": size, "encoding": "base64", "content": wrapped}),
-        })
-    }
-}
-
-impl Respond for StandIn {
-    fn respond(&self, request: &Request) -> ResponseTemplate {
-        let mut state = self.state.lock().unwrap();
-        let url = &request.url;
-        let path = percent_decoded(url.path());
-        state.asked.push(format!("{path}?{}", url.query().unwrap_or_default()));
-        let Some(path) = path.strip_prefix("/repos/acme/gitops") else { return not_found() };
-        if state.refused.iter().any(|refused| path.starts_with(refused.as_str())) {
-            return ResponseTemplate::new(403)
-                .append_header("x-accepted-github-permissions", "pull_requests=read")
-                .set_body_json(json!({"message": "Resource not accessible by personal access token"}));
-        }
-        let query: HashMap<String, String> = url.query_pairs().into_owned().collect();
-        if path == "/pulls" {
-            let fits =
-                |pull: &&Value| pull["state"] == *query["state"] && pull["base"]["ref"] == *query["base"];
-            return ResponseTemplate::new(200)
-                .set_body_json(state.pulls.iter().filter(fits).collect::<Vec<_>>());
-        }
-        if let Some(answer) = state.answers.get(path) {
-            return ResponseTemplate::new(200).set_body_json(answer);
-        }
-        drop(state);
-        let Some((body, pages)) = self.answer(path, &query) else { return not_found() };
-        let page = query.get("page").map_or(1, |page| page.parse::<usize>().unwrap());
-        let response = ResponseTemplate::new(200).set_body_json(body);
-        if page >= pages {
-            return response;
-        }
-        let mut next = url.clone();
-        next.query_pairs_mut().clear().extend_pairs(query.iter().filter(|(name, _)| *name != "page"));
-        next.query_pairs_mut().append_pair("page", &(page + 1).to_string());
-        let next = format!("{}{}?{}", self.server, next.path(), next.query().unwrap());
-        response.append_header("link", format!("<{next}>; rel=\"next\""))
-    }
-}
-
-fn percent_decoded(path: &str) -> String {
-    let pair = format!("x={}", path.replace('+', "%2B"));
-    url::form_urlencoded::parse(pair.as_bytes()).next().unwrap().1.into_owned()
 }
 
 /// What a clone on disk tells, too: everything but where it can be looked up, and pull requests.
@@ -232,10 +63,7 @@ fn without_links(mut sightings: Vec<Sighting>) -> Vec<Sighting> {
         if let Seen::DesiredTag(desired) = &mut sighting.seen {
             for change in &mut desired.changes {
                 if let Some(link) = change.link.take() {
-                    assert_eq!(
-                        link,
-                        format!("https://github.example.com/acme/gitops/commit/{}", change.revision)
-                    );
+                    assert_eq!(link, format!("https://github.com/acme/gitops/commit/{}", change.revision));
                 }
             }
         }
@@ -243,16 +71,12 @@ fn without_links(mut sightings: Vec<Sighting>) -> Vec<Sighting> {
     sightings
 }
 
-fn bumps(sightings: &[Sighting]) -> Vec<(&str, &BumpPullRequest)> {
-    let bump = |sighting: &'_ Sighting| matches!(sighting.seen, Seen::Bump(_));
-    sightings
-        .iter()
-        .filter(|sighting| bump(sighting))
-        .map(|sighting| match &sighting.seen {
-            Seen::Bump(bump) => (sighting.subject.as_str(), bump),
-            _ => unreachable!(),
-        })
-        .collect()
+fn bumps<'a>(sightings: &'a [Sighting]) -> Vec<(&'a str, &'a BumpPullRequest)> {
+    let bump = |sighting: &'a Sighting| match &sighting.seen {
+        Seen::Bump(bump) => Some((sighting.subject.as_str(), bump)),
+        _ => None,
+    };
+    sightings.iter().filter_map(bump).collect()
 }
 
 /// Step by step both readers tell the same, those that follow and those that begin.
@@ -262,7 +86,7 @@ async fn github_is_read_as_a_clone_is() {
     const SERVICES: [&str; 3] = ["users", "payments", "orders"];
     let mut repository = Repository::new();
     repository.put("envs/dev/users/values.yaml", &tag("1"), "Begin");
-    let github = Github::of(&repository).await;
+    let github = Github::of("git-clone", &repository).await;
     let mut followed = github.reader(&FILES, &SERVICES);
     let mut on_disk = reader_of(repository.path(), &FILES, &SERVICES);
     macro_rules! same {
@@ -313,10 +137,11 @@ async fn github_is_read_as_a_clone_is() {
     repository.put("envs/dev/users/values.yaml/inner", "x", "A directory");
     same!();
 
-    github.asked();
     sightings(&mut followed).await;
-    let asked: Vec<String> = github.asked().into_iter().filter(|asked| !asked.contains("/pulls")).collect();
-    assert_eq!(asked.len(), 1, "where nothing is new, only the branch is asked for: {asked:?}");
+    github.asked().await;
+    sightings(&mut followed).await;
+    let asked = github.asked().await;
+    assert!(asked.len() == 3 && asked.iter().all(|(_, status)| *status == 304), "nothing is new: {asked:?}");
 }
 
 /// A pull request whose commits are older than all that GitHub lists of the branch at once.
@@ -330,7 +155,7 @@ async fn what_a_late_merge_brings_is_seen() {
     for _ in 0..120 {
         repository.commit("Something else");
     }
-    let github = Github::of(&repository).await;
+    let github = Github::of("git-late", &repository).await;
     let mut reader = github.reader(&[VALUES], &["users"]);
     let seen = sightings(&mut reader).await;
     assert_eq!((changes(dev(&seen)), branch(&seen).revisions.len()), (vec![(&*first, "1", None)], 121));
@@ -357,7 +182,7 @@ async fn an_older_answer_than_before_is_not_believed_at_once() {
     let mut repository = Repository::new();
     let first = repository.put("envs/dev/users/values.yaml", &tag("1"), "Begin");
     let second = repository.put("envs/dev/users/values.yaml", &tag("2"), "Bump");
-    let github = Github::of(&repository).await;
+    let github = Github::of("git-older", &repository).await;
     let mut reader = github.reader(&[VALUES], &["users"]);
     let seen = sightings(&mut reader).await;
 
@@ -368,22 +193,6 @@ async fn an_older_answer_than_before_is_not_believed_at_once() {
     repository.git(&["reset", "--quiet", "--hard", &first]);
     assert_eq!(sightings(&mut reader).await, seen);
     assert_eq!(dev(&sightings(&mut reader).await).tag.as_deref(), Some("1"), "seen twice");
-}
-
-/// A pull request as GitHub lists it.
-fn pull(number: u32, state: &str, base: &str, head: &str) -> Value {
-    json!({
-        "number": number,
-        "html_url": format!("https://github.example.com/acme/gitops/pull/{number}"),
-        "state": state,
-        "draft": false,
-        "head": {"sha": head, "ref": "some-branch"},
-        "base": {"sha": base, "ref": "main"},
-        "requested_reviewers": [],
-        "requested_teams": [],
-        "merged_at": null,
-        "closed_at": null,
-    })
 }
 
 #[tokio::test]
@@ -397,48 +206,48 @@ async fn pull_requests_that_change_a_tag_are_told() {
         repository.git(&["switch", "--quiet", "main"]);
         head
     };
-    let bump = on_branch(&mut repository, "bump", "envs/prod/users/values.yaml", &tag("2"));
-    let replicas = on_branch(
-        &mut repository,
-        "replicas",
-        "envs/dev/users/values.yaml",
-        &tag("1").replace("replicas: 2", "replicas: 3"),
-    );
+    let (dev_file, prod_file) = ("envs/dev/users/values.yaml", "envs/prod/users/values.yaml");
+    let bump = on_branch(&mut repository, "bump", prod_file, &tag("2"));
+    let scaled = tag("1").replace("replicas: 2", "replicas: 3");
+    let scaled = on_branch(&mut repository, "scaled", dev_file, &scaled);
     let readme = on_branch(&mut repository, "readme", "README.md", "Read me");
-    let given_up = on_branch(&mut repository, "given-up", "envs/dev/users/values.yaml", &tag("0"));
-    let merged = on_branch(&mut repository, "merged", "envs/dev/users/values.yaml", &tag("2"));
+    let given_up = on_branch(&mut repository, "given-up", dev_file, &tag("0"));
+    let merged = on_branch(&mut repository, "merged", dev_file, &tag("2"));
     repository.git(&["merge", "--quiet", "--no-ff", "--message", "Merge pull request #6", "merged"]);
 
+    let gone = "f".repeat(40);
     let at = |hours: i64| Timestamp::from_second(BEGINNING - hours * 3_600).unwrap().to_string();
+    let open = |number: u32, head: &str| json!({"number": number, "title": "x", "base_sha": first, "head_sha": head, "requested_reviewers": []});
     let closed = |number: u32, head: &str, hours: i64, merged: bool| {
-        let mut pull = pull(number, "closed", &first, head);
+        let mut pull = open(number, head);
+        pull["state"] = json!("closed");
         pull["closed_at"] = json!(at(hours));
         pull["merged_at"] = if merged { json!(at(hours)) } else { Value::Null };
         pull
     };
-    let mut open = pull(1, "open", &first, &bump);
-    open["requested_reviewers"] = json!([{"login": "grace"}]);
-    let github = Github::of(&repository).await;
-    github.state().pulls = vec![
-        open.clone(),
-        pull(2, "open", &first, &replicas),
-        pull(3, "open", &first, &readme),
-        closed(4, &given_up, 3, false),
-        closed(5, &given_up, 30, false),
-        closed(6, &merged, 1, true),
-        pull(7, "open", &first, &"f".repeat(40)),
-    ];
-    {
-        let answers = &mut github.state().answers;
-        answers.insert("/pulls/1/reviews".into(), json!([]));
-        let runs = json!({"total_count": 1, "check_runs": [{"name": "lint", "status": "in_progress", "conclusion": null}]});
-        answers.insert(format!("/commits/{bump}/check-runs"), runs);
-    }
+    let mut asked_for_review = open(1, &bump);
+    asked_for_review["requested_reviewers"] = json!([{"login": "grace"}]);
+    let check = |status: &str, conclusion: Value| json!([{"id": 1, "head_sha": bump, "name": "lint", "status": status, "conclusion": conclusion}]);
+    let github = Github::of("git-pulls", &repository).await;
+    github
+        .put(json!({
+            "pulls": [
+                asked_for_review,
+                open(2, &scaled),
+                open(3, &readme),
+                closed(4, &given_up, 3, false),
+                closed(5, &given_up, 30, false),
+                closed(6, &merged, 1, true),
+                open(7, &gone),
+            ],
+            "check_runs": check("in_progress", Value::Null),
+        }))
+        .await;
     let mut reader = github.reader(&[VALUES], &["users"]);
     let seen = sightings(&mut reader).await;
     let told = |number: u32, tag: &str, state, review, checks| BumpPullRequest {
         number,
-        link: Some(format!("https://github.example.com/acme/gitops/pull/{number}")),
+        link: Some(format!("https://github.com/acme/gitops/pull/{number}")),
         tag: Some(tag.into()),
         state,
         review,
@@ -450,75 +259,84 @@ async fn pull_requests_that_change_a_tag_are_told() {
         ("pull/1#users/prod", &told(1, "2", PullRequestState::Open, Review::Required, Checks::Running)),
     ];
     assert_eq!(bumps(&seen), expected);
-    assert_eq!(
-        seen.iter()
-            .find(|one| one.subject == "pull/1#users/prod")
-            .unwrap()
-            .place
-            .as_ref()
-            .unwrap()
-            .environment
-            .as_str(),
-        "prod"
-    );
+    let place = seen.iter().find(|one| one.subject == "pull/1#users/prod").unwrap().place.clone().unwrap();
+    assert_eq!((place.service.as_str(), place.environment.as_str()), ("users", "prod"));
 
     // What the commits say is known by now; reviews and checks are asked for again.
-    open["requested_reviewers"] = json!([]);
-    github.state().pulls[0] = open;
-    let approved = json!([{"user": {"login": "grace"}, "state": "APPROVED"}]);
-    github.state().answers.insert("/pulls/1/reviews".into(), approved);
-    let runs = json!({"check_runs": [{"name": "lint", "status": "completed", "conclusion": "success"}]});
-    github.state().answers.insert(format!("/commits/{bump}/check-runs"), runs);
-    github.asked();
+    github
+        .put(json!({
+            "pulls": [open(1, &bump)],
+            "reviews": [{"id": 1, "number": 1, "user": {"login": "grace"}, "state": "APPROVED"}],
+            "check_runs": check("completed", json!("success")),
+        }))
+        .await;
+    github.asked().await;
     let seen = sightings(&mut reader).await;
     let now = told(1, "2", PullRequestState::Open, Review::Approved, Checks::Passing);
     assert_eq!(bumps(&seen)[2], ("pull/1#users/prod", &now));
-    let asked = github.asked();
+    let asked = github.asked().await;
     assert!(
-        !asked.iter().any(|asked| asked.contains("/compare/") && !asked.contains(&"f".repeat(40))),
+        asked.iter().all(|(path, _)| !path.contains("/compare/") && !path.contains("/contents/")),
         "{asked:?}"
     );
-    assert!(asked.len() <= 6, "{asked:?}");
 
-    // Without the permissions, less is known, and the rest all the same.
-    github.state().refused = vec!["/pulls/".into(), format!("/commits/{bump}/check-runs")];
+    // Without the permissions less is known, and the rest all the same.
+    github.behave(json!({"denied": ["checks"]})).await;
     let seen = sightings(&mut reader).await;
-    let now = told(1, "2", PullRequestState::Open, Review::Unknown, Checks::Unknown);
+    let now = told(1, "2", PullRequestState::Open, Review::Approved, Checks::Unknown);
     assert_eq!(bumps(&seen)[2], ("pull/1#users/prod", &now));
-    github.state().refused = vec!["/pulls".into()];
+    github.behave(json!({"denied": ["pull_requests"]})).await;
     let seen = sightings(&mut reader).await;
     assert_eq!((bumps(&seen).len(), dev(&seen).tag.as_deref()), (0, Some("2")));
     let problems = problems(reader.check().await);
     assert!(matches!(&problems[..], [problem] if problem.contains("pull_requests: read")), "{problems:?}");
-    github.state().refused.clear();
+    github.behave(json!({"denied": []})).await;
     assert_eq!(bumps(&sightings(&mut reader).await).len(), 3);
-    let lines = reader.check().await;
-    assert_eq!(lines.last().unwrap().outcome, Ok("4 open against main".into()));
+    assert_eq!(reader.check().await.last().unwrap().outcome, Ok("4 open against main".into()));
+    github.asked().await;
 }
 
 #[tokio::test]
 async fn what_github_refuses_is_said_and_nothing_is_lost() {
     let mut repository = Repository::new();
-    repository.put("envs/dev/users/values.yaml", &tag("1"), "Begin");
-    let github = Github::of(&repository).await;
-    let mut reader = github.reader(&[VALUES], &["users"]);
-    let seen = sightings(&mut reader).await;
+    let empty = Github::of("git-refused", &repository).await;
+    let mut reader = empty.reader(&[VALUES], &["users"]);
+    let message = failure(&mut reader).await;
+    assert!(message.contains("no branch main") && message.contains("409"), "{message}");
 
+    let github = empty;
+    let first = repository.put("envs/dev/users/values.yaml", &tag("1"), "Begin");
+    sightings(&mut reader).await;
     repository.git(&["branch", "--quiet", "--move", "main", "trunk"]);
-    let message = super::failure(&mut reader).await;
+    let message = failure(&mut reader).await;
     assert!(
         message.contains("acme/gitops on GitHub has no branch main") && message.contains("404"),
         "{message}"
     );
     repository.git(&["branch", "--quiet", "--move", "trunk", "main"]);
 
-    // A commit comes in, and the answer to what it changed does not.
-    let second = repository.put("envs/dev/users/values.yaml", &tag("2"), "Bump");
-    github.state().refused = vec!["/compare".into()];
-    assert!(super::failure(&mut reader).await.contains("403"));
-    github.state().refused = vec!["/contents".into()];
-    assert!(super::failure(&mut reader).await.contains("403"));
-    github.state().refused.clear();
-    let after = sightings(&mut reader).await;
-    assert_eq!(changes(dev(&after)), [(&*second, "2", Some("1")), changes(dev(&seen))[0]]);
+    // Commits come in, and of all that is asked of them something is not answered: what follows is as if it had been.
+    let mut expected = vec![(first, "1".to_owned(), None)];
+    let questions = ["/git/ref/", "/commits", "/compare/", "/contents/", "/pulls"];
+    for (number, fault_at) in (2..).zip(questions) {
+        let before = expected[0].1.clone();
+        let revision = repository.put("envs/dev/users/values.yaml", &tag(&number.to_string()), "Bump");
+        repository.commit("Go on");
+        expected.insert(0, (revision, number.to_string(), Some(before)));
+        for fault in ["down", "garbage"] {
+            github.behave(json!({"fault": fault, "fault_at": fault_at})).await;
+            let message = failure(&mut reader).await;
+            assert!(message.contains(fault_at), "{fault} at {fault_at}: {message}");
+        }
+        github.behave(json!({"fault": null, "fault_at": null})).await;
+        let seen = sightings(&mut reader).await;
+        let all = expected.iter().map(|(revision, tag, before)| (&**revision, &**tag, before.as_deref()));
+        assert_eq!(changes(dev(&seen)), all.collect::<Vec<_>>(), "after {fault_at}");
+    }
+
+    repository.put("envs/dev/users/values.yaml", &tag("9"), "Bump");
+    github.behave(json!({"limit": 100, "spent": 100})).await;
+    let error = reader.read(Timestamp::now()).await.unwrap_err();
+    assert!(error.retry_after.is_some_and(|wait| wait.as_secs() > 60), "{error:?}");
+    github.asked().await;
 }
