@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,6 +12,7 @@ use domain::delivery::fitting;
 use gix::ObjectId;
 use gix::object::tree::EntryKind;
 use jiff::Timestamp;
+use tokio::sync::Mutex;
 
 use super::repository::{CommitInfo, End, Entry, Line, MOST_BYTES, Repository};
 use crate::reader::ReadError;
@@ -21,11 +23,13 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug)]
 pub(super) struct Local {
     path: PathBuf,
+    /// Held while the disk is read: of a disk that does not answer, no more than one thread waits.
+    turn: Arc<Mutex<()>>,
 }
 
 impl Local {
     pub(super) fn new(path: PathBuf) -> Local {
-        Local { path }
+        Local { path, turn: Arc::default() }
     }
 
     /// Works on the repository where waiting for the disk holds nobody up.
@@ -36,8 +40,15 @@ impl Local {
         let path = self.path.clone();
         // While somebody repacks it, an object may be looked for where it is no more; opened again, it is seen where it is now.
         let once = move || work(&Disk::open(&path)?);
-        let task = tokio::task::spawn_blocking(move || once().or_else(|_| once()));
-        match tokio::time::timeout(TIMEOUT, task).await {
+        let reading = async {
+            let turn = self.turn.clone().lock_owned().await;
+            let task = tokio::task::spawn_blocking(move || {
+                let _turn = turn;
+                once().or_else(|_| once())
+            });
+            task.await
+        };
+        match tokio::time::timeout(TIMEOUT, reading).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(panic)) => Err(self.error(&format!("reading it was broken off ({panic})"))),
             Err(_) => {

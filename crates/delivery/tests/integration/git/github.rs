@@ -83,7 +83,7 @@ fn bumps<'a>(sightings: &'a [Sighting]) -> Vec<(&'a str, &'a BumpPullRequest)> {
 #[tokio::test]
 async fn github_is_read_as_a_clone_is() {
     const FILES: [&str; 2] = [VALUES, "charts/{service}/.argocd-source-{service}-{environment}.yaml"];
-    const SERVICES: [&str; 3] = ["users", "payments", "orders"];
+    const SERVICES: [&str; 2] = ["users", "payments"];
     let mut repository = Repository::new();
     repository.put("envs/dev/users/values.yaml", &tag("1"), "Begin");
     let github = Github::of("git-clone", &repository).await;
@@ -105,7 +105,7 @@ async fn github_is_read_as_a_clone_is() {
     same!();
     repository.git(&["switch", "--quiet", "--create", "bump"]);
     repository.put("envs/dev/users/values.yaml", &tag("4"), "Bump to 4");
-    repository.put("envs/dev/orders/values.yaml", &tag("4"), "Bump the other");
+    repository.put("envs/dev/payments/values.yaml", &tag("4"), "Bump the other");
     repository.git(&["switch", "--quiet", "main"]);
     repository.put("envs/prod/payments/values.yaml", &tag("2"), "Meanwhile");
     same!();
