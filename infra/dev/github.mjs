@@ -273,6 +273,7 @@ const actions = {
     return {};
   },
   // {"fault_at": "/compare", "fault": "down" | "slow" | "garbage" | "elsewhere" | "secondary" | null, "denied": ["actions"], "limit": 60, "spent": 59, "installed": …}
+  // {"fault": "down" | "slow" | "garbage" | "huge" | "elsewhere" | "secondary" | null, "denied": ["actions"], "limit": 60, "spent": 59, "installed": …}
   behave(world, { spent, ...changes }) {
     Object.assign(world, changes);
     if (spent !== undefined) world.spent = new Map([...world.tokens.values()].map(({ payer }) => [payer, spent]));
@@ -413,6 +414,7 @@ async function serve(request, response) {
     case 'down': return request.socket.destroy();
     case 'slow': return undefined;
     case 'garbage': return done(200, { 'content-type': 'text/html', etag: '"garbage"' }, '<html>Please sign in</html>');
+    case 'huge': return done(200, {}, Buffer.alloc(21 << 20, ' '));
     case 'elsewhere': return done(302, { location: `http://localhost:1${path}` }, '');
     default:
   }

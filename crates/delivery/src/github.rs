@@ -11,6 +11,7 @@ mod payload;
 mod poll;
 #[cfg(test)]
 mod tests;
+mod transport;
 
 pub use client::{Answer, Budget, GithubClient, NextPage, with_query};
 pub use error::GithubError;

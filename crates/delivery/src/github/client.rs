@@ -3,30 +3,21 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::header::{self, HeaderMap};
-use reqwest::{Method, StatusCode, Url, redirect};
-use serde::Deserialize;
+use reqwest::{Method, StatusCode, Url};
 use serde::de::DeserializeOwned;
-use tokio::sync::Semaphore;
 
 use super::auth::{Auth, Credential, Installation, InstallationToken};
 use super::error::GithubError;
 use super::kept::{Kept, KeptAnswer, Key};
 pub use super::limits::Budget;
-use super::limits::{Limits, budget};
+use super::transport::{Response, Transport, label, read};
 use crate::config::GithubConfig;
 
-const TIMEOUT: Duration = Duration::from_secs(10);
-/// The longest answer that is read.
-const LONGEST_ANSWER: usize = 20 << 20;
 /// A renamed repository is one redirect away.
 const MOST_REDIRECTS: usize = 3;
-/// GitHub takes a hundred at once from everybody who shares the token.
-const MOST_AT_ONCE: usize = 16;
-
 const JSON: &str = "application/vnd.github+json";
 const RAW: &str = "application/vnd.github.raw+json";
 
@@ -35,12 +26,10 @@ const RAW: &str = "application/vnd.github.raw+json";
 pub struct GithubClient(Arc<Inner>);
 
 struct Inner {
-    http: reqwest::Client,
+    transport: Transport,
     api: Url,
     auth: Auth,
     kept: Kept,
-    limits: Limits,
-    turns: Semaphore,
 }
 
 /// What GitHub answered.
@@ -88,23 +77,8 @@ impl GithubClient {
                     config.api_url
                 ))
             })?;
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("tollgate/", env!("CARGO_PKG_VERSION")))
-            .timeout(TIMEOUT)
-            // The token is for the configured server alone: redirects are followed by hand.
-            .redirect(redirect::Policy::none())
-            .build()
-            .map_err(|error| {
-                GithubError::Configuration(format!("no connection can be set up: {}", chain(&error)))
-            })?;
-        Ok(GithubClient(Arc::new(Inner {
-            http,
-            api,
-            auth: Auth::new(&config.auth)?,
-            kept: Kept::default(),
-            limits: Limits::default(),
-            turns: Semaphore::new(MOST_AT_ONCE),
-        })))
+        let (transport, auth) = (Transport::new()?, Auth::new(&config.auth)?);
+        Ok(GithubClient(Arc::new(Inner { transport, api, auth, kept: Kept::default() })))
     }
 
     /// Asks for something of a repository (`acme/shop`): `path_and_query` is what comes after it, such as
@@ -295,7 +269,7 @@ impl GithubClient {
     ) -> Result<Response, GithubError> {
         let mut url = request.url.clone();
         for _ in 0..=MOST_REDIRECTS {
-            let response = self.send(Method::GET, &url, credential, request.accept, etag).await?;
+            let response = self.0.transport.send(Method::GET, &url, credential, request.accept, etag).await?;
             // 304 is of the same class.
             let is_redirect = matches!(response.status.as_u16(), 301 | 302 | 307 | 308);
             let location = response.headers.get(header::LOCATION).and_then(|location| location.to_str().ok());
@@ -356,81 +330,19 @@ impl GithubClient {
         );
         let url = Url::parse(&path).map_err(|error| GithubError::Configuration(error.to_string()))?;
         let answer =
-            self.send(Method::POST, &url, &app.signed(now)?, JSON, None).await.inspect_err(|error| {
-                // Installed anew, it has another number.
-                if error.status() == Some(404) {
-                    known.forget_installation(installation);
-                }
-            })?;
+            self.0.transport.send(Method::POST, &url, &app.signed(now)?, JSON, None).await.inspect_err(
+                |error| {
+                    // Installed anew, it has another number.
+                    if error.status() == Some(404) {
+                        known.forget_installation(installation);
+                    }
+                },
+            )?;
         let token: InstallationToken = read(&Method::POST, &url, &answer.body)?;
         known.learn(installation, &token).ok_or_else(|| GithubError::Unreadable {
             request: label(&Method::POST, &url),
             problem: "the token in it has characters that no token has".into(),
         })
-    }
-
-    /// Sends one request. All statuses that are no refusal are answered, 304 and redirects among them.
-    async fn send(
-        &self,
-        method: Method,
-        url: &Url,
-        credential: &Credential,
-        accept: &'static str,
-        etag: Option<&str>,
-    ) -> Result<Response, GithubError> {
-        let request = || label(&method, url);
-        // Never closed; and who waits here waits for what answers within the timeout.
-        let _turn = self.0.turns.acquire().await.ok();
-        if let Some(until) = self.0.limits.until(credential.payer, Timestamp::now()) {
-            return Err(GithubError::Limited { request: request(), until });
-        }
-        let mut sent = self
-            .0
-            .http
-            .request(method.clone(), url.clone())
-            .header(header::ACCEPT, accept)
-            .header("x-github-api-version", "2022-11-28");
-        if let Some(authorization) = credential.header() {
-            sent = sent.header(header::AUTHORIZATION, authorization.clone());
-        }
-        if let Some(etag) = etag {
-            sent = sent.header(header::IF_NONE_MATCH, etag);
-        }
-        let unreachable = |error: reqwest::Error| GithubError::Unreachable {
-            request: request(),
-            problem: match error.is_timeout() {
-                true => format!("not within {} seconds", TIMEOUT.as_secs()),
-                false => chain(&error.without_url()),
-            },
-        };
-        let mut answer = sent.send().await.map_err(unreachable)?;
-        let (status, headers) = (answer.status(), answer.headers().clone());
-        let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
-            if body.len() + chunk.len() > LONGEST_ANSWER {
-                let problem = format!("it is longer than {} MB", LONGEST_ANSWER >> 20);
-                return Err(GithubError::Unreadable { request: request(), problem });
-            }
-            body.extend_from_slice(&chunk);
-        }
-        let now = Timestamp::now();
-        let message = match status.is_client_error() || status.is_server_error() {
-            true => message(&body),
-            false => String::new(),
-        };
-        if let Some(until) = self.0.limits.observe(credential.payer, status, &headers, &message, now) {
-            return Err(GithubError::Limited { request: request(), until });
-        }
-        if status.is_client_error() || status.is_server_error() {
-            return Err(GithubError::Refused {
-                request: request(),
-                status: status.as_u16(),
-                advice: advice(status, &headers),
-                message,
-            });
-        }
-        let budget = budget(&headers, now);
-        Ok(Response { status, headers, body, budget })
     }
 }
 
@@ -446,14 +358,6 @@ pub fn with_query(path: &str, pairs: &[(&str, &str)]) -> String {
     format!("{path}?{query}")
 }
 
-/// An answer before it is read.
-struct Response {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Vec<u8>,
-    budget: Option<Budget>,
-}
-
 /// An answer, from GitHub or from what was kept of it.
 struct Fetched {
     body: Arc<[u8]>,
@@ -462,48 +366,6 @@ struct Fetched {
     budget: Option<Budget>,
     /// Under which it is kept.
     key: Option<Key>,
-}
-
-/// GitHub's words of an error.
-#[derive(Deserialize)]
-struct Said {
-    message: String,
-}
-
-fn message(body: &[u8]) -> String {
-    let said = serde_json::from_slice::<Said>(body).ok().map(|said| said.message);
-    // A proxy between us and GitHub answers a page.
-    said.and_then(|message| domain::delivery::fitting(&message))
-        .unwrap_or_else(|| "no explanation".to_owned())
-}
-
-/// What to do about a refusal.
-fn advice(status: StatusCode, headers: &HeaderMap) -> Option<String> {
-    let needed = headers.get("x-accepted-github-permissions").and_then(|needed| needed.to_str().ok());
-    match (status, needed.filter(|needed| !needed.is_empty())) {
-        (StatusCode::UNAUTHORIZED, _) => Some("the token or key is not accepted: set a valid one".into()),
-        (StatusCode::FORBIDDEN, Some(needed)) => {
-            Some(format!("the token needs the permission {}", needed.replace('=', ": ")))
-        }
-        (StatusCode::NOT_FOUND, Some(needed)) => Some(format!(
-            "it is not there, or the token must not see it, which needs {}",
-            needed.replace('=', ": ")
-        )),
-        _ => None,
-    }
-}
-
-fn read<T: DeserializeOwned>(method: &Method, url: &Url, body: &[u8]) -> Result<T, GithubError> {
-    serde_json::from_slice(body)
-        .map_err(|error| GithubError::Unreadable { request: label(method, url), problem: error.to_string() })
-}
-
-/// A request as errors name it.
-fn label(method: &Method, url: &Url) -> String {
-    match url.query() {
-        Some(query) => format!("{method} {}?{query}", url.path()),
-        None => format!("{method} {}", url.path()),
-    }
 }
 
 /// The page that follows, by the header `Link` (RFC 8288), unless it is on another server.
@@ -515,15 +377,4 @@ fn next_page(headers: &HeaderMap, api: &Url) -> Option<NextPage> {
     })?;
     let url = Url::parse(next).ok()?;
     (url.origin() == api.origin()).then_some(NextPage(url))
-}
-
-/// An error with its causes, which say more than it.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
 }

@@ -77,7 +77,10 @@ impl Limits {
                 Some(until)
             }
             None => {
-                limits.remove(&payer);
+                // An answer that was under way when the limit was met does not end it.
+                if limits.get(&payer).is_some_and(|limit| limit.until <= now) {
+                    limits.remove(&payer);
+                }
                 // The last one that was allowed: the next would be refused, and count against us.
                 if let Some(spent) = budget(headers, now).filter(|budget| budget.remaining == 0) {
                     limits.insert(payer, Limit { until: spent.reset, strikes: 0 });
@@ -173,6 +176,9 @@ mod tests {
         let message = "You have exceeded a secondary rate limit.";
         let wait = |now| limits.observe(Payer::Token, FORBIDDEN, &HeaderMap::new(), message, at(now));
         assert_eq!((wait(0), wait(60), wait(180)), (Some(at(60)), Some(at(180)), Some(at(420))));
+        // One that was under way does not end it; one after it does.
+        limits.observe(Payer::Token, StatusCode::OK, &HeaderMap::new(), "", at(419));
+        assert_eq!(limits.until(Payer::Token, at(419)), Some(at(420)));
         limits.observe(Payer::Token, StatusCode::OK, &HeaderMap::new(), "", at(420));
         let again = limits.observe(Payer::Token, FORBIDDEN, &HeaderMap::new(), message, at(500));
         assert_eq!(again, Some(at(560)));

@@ -1,6 +1,7 @@
 //! A repository on GitHub that is looked at every few minutes: what webhooks tell, told again where one was missed.
 
 mod check;
+mod runs;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -9,12 +10,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use self::runs::{Mark, Open};
 use super::client::{Answer, Budget, GithubClient, with_query};
 use super::error::GithubError;
-use super::facts::{About, is_of_fork, is_sound, pull_request_of};
+use super::facts::{About, is_sound, pull_request_of};
 use super::payload::{
-    Deployment, DeploymentStatus, Jobs, Listed, ListedCommit, PendingDeployment, PullRequest, PushedCommit,
-    Runs, Tag, WorkflowJob, WorkflowRun, readable,
+    Deployment, DeploymentStatus, Listed, ListedCommit, PullRequest, PushedCommit, Tag, readable,
 };
 use crate::config::DeliveryConfig;
 use crate::reader::{Checked, ReadError, Reader, Told};
@@ -24,12 +25,8 @@ const PAGE: &str = "30";
 /// How far back the first round looks, and a later one that does not meet what is known.
 const MOST_PAGES: usize = 4;
 const MOST_TAG_PAGES: usize = 10;
-const MOST_JOB_PAGES: usize = 5;
-/// What one round asks for at most, so that many new runs do not spend what others need.
-const MOST_RUNS_A_ROUND: usize = 40;
+/// What one round asks for at most, so that much that is new does not spend what others need.
 const MOST_PULL_REQUESTS_A_ROUND: usize = 10;
-/// How often the jobs of a run that has ended are read, where some of them have not.
-const MOST_LOOKS: u32 = 3;
 /// How many commits wait for their pull request to be asked for.
 const MOST_UNASKED: usize = 30;
 /// After how many what is remembered is cut to what was seen last.
@@ -60,23 +57,6 @@ struct Seen {
     /// The deployments that have ended.
     deployments: BTreeSet<u64>,
     budget: Option<Budget>,
-}
-
-/// How a run was when it was last seen.
-type Mark = (Option<u32>, String, Option<String>, Option<Timestamp>);
-
-struct Open {
-    run: WorkflowRun,
-    /// Whether it was in the list of its branch in this round.
-    listed: bool,
-    /// How often its jobs were read since it ended.
-    looks: u32,
-}
-
-impl Open {
-    fn has_ended(&self) -> bool {
-        self.run.status == "completed"
-    }
 }
 
 impl GithubReader {
@@ -197,141 +177,6 @@ impl GithubReader {
         Ok(())
     }
 
-    /// The runs of a branch, newest first.
-    async fn runs(&mut self, about: &About<'_>, branch: &str, told: &mut Told) -> Result<(), GithubError> {
-        let path = with_query(
-            "/actions/runs",
-            &[("branch", branch), ("exclude_pull_requests", "true"), ("per_page", PAGE)],
-        );
-        let first = self.client.get::<Runs>(&self.repository, &path).await?;
-        let mut page = self.took(first);
-        for open in self.seen.open.values_mut() {
-            open.listed = open.run.head_branch.as_deref() != Some(branch) && open.listed;
-        }
-        let was_complete = self.seen.complete.remove(&path);
-        let is_news = page.changed || !was_complete;
-        for number in 1.. {
-            let runs = readable(page.body.workflow_runs, "workflow runs");
-            // What came before one that is known is known too, unless the round before ended early.
-            let known = was_complete && runs.iter().any(|run| self.seen.runs.contains_key(&run.id));
-            for run in runs {
-                if let Some(open) = self.seen.open.get_mut(&run.id) {
-                    open.listed = true;
-                }
-                if is_news {
-                    self.take_run(about, run, true, told);
-                }
-            }
-            let further = is_news && !known && number < MOST_PAGES && !self.is_low(about.now);
-            let Some(next) = page.next.filter(|_| further) else { break };
-            let answer = self.client.next_once(&self.repository, &next).await?;
-            page = self.took(answer);
-        }
-        self.seen.complete.insert(path);
-        Ok(())
-    }
-
-    fn take_run(&mut self, about: &About<'_>, run: WorkflowRun, listed: bool, told: &mut Told) {
-        // The repository may have been renamed since it was configured.
-        let base = run.repository.as_ref().map_or(&self.repository, |repository| &repository.full_name);
-        if is_of_fork(&run, base) {
-            return;
-        }
-        let mark = (run.run_attempt, run.status.clone(), run.conclusion.clone(), run.updated_at);
-        if self.seen.runs.get(&run.id) == Some(&mark) {
-            return;
-        }
-        if self.seen.runs.len() > MOST_REMEMBERED {
-            let open = &self.seen.open;
-            self.seen.runs.retain(|id, _| open.contains_key(id));
-        }
-        self.seen.runs.insert(run.id, mark);
-        let facts = about.run(&self.repository, &run);
-        // A run of a workflow that is no service's has jobs that are no service's.
-        if !facts.is_empty() {
-            self.seen.complete.remove(&jobs_path(&run));
-            self.seen.open.insert(run.id, Open { run, listed, looks: 0 });
-        }
-        told.facts.extend(facts);
-    }
-
-    /// What goes on in the runs that have not ended, and what came of those that have.
-    async fn open_runs(&mut self, about: &About<'_>, told: &mut Told) -> Result<(), GithubError> {
-        let newest: Vec<u64> = self.seen.open.keys().rev().copied().take(MOST_RUNS_A_ROUND).collect();
-        let mut problem = None;
-        for id in newest {
-            if self.is_low(about.now) {
-                break;
-            }
-            match self.open_run(about, id, told).await {
-                Err(error) if error.is_of_all() => return Err(error),
-                // It was deleted.
-                Err(error) if error.status() == Some(404) => drop(self.seen.open.remove(&id)),
-                Err(error) => drop(problem.get_or_insert(error)),
-                Ok(()) => {}
-            }
-        }
-        problem.map_or(Ok(()), Err)
-    }
-
-    async fn open_run(&mut self, about: &About<'_>, id: u64, told: &mut Told) -> Result<(), GithubError> {
-        if self.seen.open.get(&id).is_some_and(|open| !open.listed && !open.has_ended()) {
-            let path = format!("/actions/runs/{id}?exclude_pull_requests=true");
-            let answer = self.client.get::<WorkflowRun>(&self.repository, &path).await?;
-            let run = self.took(answer).body;
-            self.take_run(about, run, false, told);
-        }
-        let Some(open) = self.seen.open.get(&id) else { return Ok(()) };
-        let (ended, path) = (open.has_ended(), jobs_path(&open.run));
-        if open.run.status == "waiting" {
-            let pending_path = format!("/actions/runs/{id}/pending_deployments");
-            let answer =
-                self.client.get::<Vec<Listed<PendingDeployment>>>(&self.repository, &pending_path).await?;
-            let answer = self.took(answer);
-            if self.is_new(pending_path, answer.changed) {
-                let pending = readable(answer.body, "pending deployments");
-                if let Some(open) = self.seen.open.get(&id) {
-                    told.facts.extend(about.pending(&self.repository, &open.run, &pending));
-                }
-            }
-        }
-        let (jobs, changed) = self.jobs(&path, ended).await?;
-        if self.is_new(path.clone(), changed) {
-            for job in &jobs {
-                told.facts.extend(about.job(&self.repository, job));
-            }
-        }
-        let Some(open) = self.seen.open.get_mut(&id).filter(|_| ended) else { return Ok(()) };
-        open.looks += 1;
-        // Jobs may be told of a moment after their run.
-        if jobs.iter().all(|job| job.status == "completed") || open.looks >= MOST_LOOKS {
-            self.seen.complete.remove(&path);
-            self.seen.complete.remove(&format!("/actions/runs/{id}/pending_deployments"));
-            self.seen.open.remove(&id);
-        }
-        Ok(())
-    }
-
-    /// The jobs of a run's last attempt, and whether they changed. Of one that ended they are not asked for again.
-    async fn jobs(&mut self, path: &str, ended: bool) -> Result<(Vec<WorkflowJob>, bool), GithubError> {
-        let mut page = match ended {
-            true => self.client.get_once::<Jobs>(&self.repository, path).await?,
-            false => self.client.get::<Jobs>(&self.repository, path).await?,
-        };
-        let (mut jobs, mut changed) = (Vec::new(), false);
-        for number in 1.. {
-            let answer = self.took(page);
-            changed |= answer.changed;
-            jobs.extend(readable(answer.body.jobs, "jobs"));
-            let Some(next) = answer.next.filter(|_| number < MOST_JOB_PAGES) else { break };
-            page = match ended {
-                true => self.client.next_once(&self.repository, &next).await?,
-                false => self.client.next(&self.repository, &next).await?,
-            };
-        }
-        Ok((jobs, changed))
-    }
-
     async fn tags(&mut self, about: &About<'_>, told: &mut Told) -> Result<(), GithubError> {
         let path = "/tags?per_page=100";
         let answer = self.client.pages::<Vec<Listed<Tag>>>(&self.repository, path, MOST_TAG_PAGES).await?;
@@ -386,11 +231,6 @@ impl GithubReader {
     fn is_new(&mut self, path: String, changed: bool) -> bool {
         self.seen.complete.insert(path) || changed
     }
-}
-
-/// Where the jobs of a run's last attempt are.
-fn jobs_path(run: &WorkflowRun) -> String {
-    format!("/actions/runs/{}/jobs?filter=latest&per_page=100", run.id)
 }
 
 #[async_trait]

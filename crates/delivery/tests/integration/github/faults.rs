@@ -45,6 +45,12 @@ async fn what_is_not_githubs_is_not_kept() {
 }
 
 #[tokio::test]
+async fn an_answer_without_end_is_not_read_to_its_end() {
+    let message = with_fault(&World::new("huge"), "huge").await;
+    assert!(message.ends_with("it is longer than 20 MB"), "{message}");
+}
+
+#[tokio::test]
 async fn a_token_is_shown_to_nobody_else() {
     let message = with_fault(&World::new("elsewhere"), "elsewhere").await;
     assert!(message.contains("sending us on to http://localhost:1/"), "{message}");
