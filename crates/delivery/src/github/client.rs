@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use reqwest::header::{self, HeaderMap};
@@ -30,14 +31,18 @@ struct Inner {
     api: Url,
     auth: Auth,
     kept: Kept,
+    versions: AtomicU64,
 }
 
 /// What GitHub answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer<T> {
     pub body: T,
-    /// Whether it was sent anew; otherwise it is as it was when it was last asked for.
+    /// Whether it was sent anew; otherwise it is as it was when anybody last asked for it through this client.
     pub changed: bool,
+    /// The same only of an answer that has not changed: whoever asks several times compares it with that of the answer that was
+    /// taken in last, since others may have asked in between.
+    pub version: u64,
     /// Whether there is another page.
     pub next: Option<NextPage>,
     /// What may still be asked, where GitHub says it.
@@ -47,6 +52,13 @@ pub struct Answer<T> {
 /// The address of another page, on the configured server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NextPage(Url);
+
+impl<T> Answer<T> {
+    fn map<U>(self, change: impl FnOnce(T) -> U) -> Answer<U> {
+        let Answer { body, changed, version, next, budget } = self;
+        Answer { body: change(body), changed, version, next, budget }
+    }
+}
 
 /// Whether an answer is kept with its validator.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -78,7 +90,13 @@ impl GithubClient {
                 ))
             })?;
         let (transport, auth) = (Transport::new()?, Auth::new(&config.auth)?);
-        Ok(GithubClient(Arc::new(Inner { transport, api, auth, kept: Kept::default() })))
+        Ok(GithubClient(Arc::new(Inner {
+            transport,
+            api,
+            auth,
+            kept: Kept::default(),
+            versions: AtomicU64::default(),
+        })))
     }
 
     /// Asks for something of a repository (`acme/shop`): `path_and_query` is what comes after it, such as
@@ -141,13 +159,14 @@ impl GithubClient {
         most: usize,
     ) -> Result<Answer<Vec<T>>, GithubError> {
         let first = self.get::<T>(repository, path_and_query).await?;
-        let mut all =
-            Answer { body: vec![first.body], changed: first.changed, next: first.next, budget: first.budget };
+        let mut all = first.map(|page| vec![page]);
         while all.body.len() < most {
             let Some(page) = all.next.take() else { break };
             let answer = self.next::<T>(repository, &page).await?;
             all.body.push(answer.body);
             all.changed |= answer.changed;
+            // They grow.
+            all.version = all.version.max(answer.version);
             all.next = answer.next;
             all.budget = answer.budget;
         }
@@ -165,12 +184,7 @@ impl GithubClient {
     ) -> Result<Answer<Vec<u8>>, GithubError> {
         let url = self.url(repository, path_and_query)?;
         let answer = self.fetch(Request { repository, url, accept: RAW, keep: Keep::Yes }).await?;
-        Ok(Answer {
-            body: answer.body.to_vec(),
-            changed: answer.changed,
-            next: answer.next,
-            budget: answer.budget,
-        })
+        Ok(answer.answer.map(|body| body.to_vec()))
     }
 
     async fn get_json<T: DeserializeOwned>(
@@ -181,10 +195,8 @@ impl GithubClient {
     ) -> Result<Answer<T>, GithubError> {
         let label = label(&Method::GET, &url);
         let answer = self.fetch(Request { repository, url, accept: JSON, keep }).await?;
-        match serde_json::from_slice(&answer.body) {
-            Ok(body) => {
-                Ok(Answer { body, changed: answer.changed, next: answer.next, budget: answer.budget })
-            }
+        match serde_json::from_slice(&answer.answer.body) {
+            Ok(body) => Ok(answer.answer.map(|_| body)),
             Err(error) => {
                 // Else the server would go on telling that it has not changed.
                 if let Some(key) = &answer.key {
@@ -238,26 +250,30 @@ impl GithubClient {
                 request: label(&Method::GET, &request.url),
                 problem: "it says that nothing has changed since it was never asked".into(),
             })?;
-            return Ok(Fetched {
+            let answer = Answer {
                 body: kept.body,
                 changed: false,
+                version: kept.version,
                 next: kept.next.and_then(|next| Url::parse(&next).ok()).map(NextPage),
                 budget: response.budget,
-                key: Some(key),
-            });
+            };
+            return Ok(Fetched { answer, key: Some(key) });
         }
         let body: Arc<[u8]> = response.body.into();
         let next = next(&response.headers);
+        let version = self.0.versions.fetch_add(1, Ordering::Relaxed);
         let etag = response.headers.get(header::ETAG).and_then(|etag| etag.to_str().ok());
         let key = match (etag, request.keep) {
             (Some(etag), Keep::Yes) => {
                 let next = next.as_ref().map(|next| next.0.to_string());
-                self.0.kept.put(key.clone(), KeptAnswer { etag: etag.to_owned(), body: body.clone(), next });
+                let answer = KeptAnswer { etag: etag.to_owned(), version, body: body.clone(), next };
+                self.0.kept.put(key.clone(), answer);
                 Some(key)
             }
             (None, _) | (_, Keep::No) => None,
         };
-        Ok(Fetched { body, changed: true, next, budget: response.budget, key })
+        let answer = Answer { body, changed: true, version, next, budget: response.budget };
+        Ok(Fetched { answer, key })
     }
 
     /// Follows the redirects of a renamed repository, within the server.
@@ -316,7 +332,7 @@ impl GithubClient {
                             _ => error,
                         }
                     })?;
-                let found: Installation = read(&Method::GET, &request.url, &answer.body)?;
+                let found: Installation = read(&Method::GET, &request.url, &answer.answer.body)?;
                 known.installations.insert(name, found.id);
                 found.id
             }
@@ -360,10 +376,7 @@ pub fn with_query(path: &str, pairs: &[(&str, &str)]) -> String {
 
 /// An answer, from GitHub or from what was kept of it.
 struct Fetched {
-    body: Arc<[u8]>,
-    changed: bool,
-    next: Option<NextPage>,
-    budget: Option<Budget>,
+    answer: Answer<Arc<[u8]>>,
     /// Under which it is kept.
     key: Option<Key>,
 }

@@ -19,6 +19,7 @@ pub(super) struct Key {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct KeptAnswer {
     pub(super) etag: String,
+    pub(super) version: u64,
     pub(super) body: Arc<[u8]>,
     /// Where the next page is, which a 304 does not say.
     pub(super) next: Option<String>,
@@ -94,7 +95,7 @@ mod tests {
     }
 
     fn answer(length: usize) -> KeptAnswer {
-        KeptAnswer { etag: String::new(), body: vec![0; length].into(), next: None }
+        KeptAnswer { etag: String::new(), version: 0, body: vec![0; length].into(), next: None }
     }
 
     #[test]

@@ -45,8 +45,8 @@ pub struct GithubReader {
 /// What was told, so that it is not told again. All of it may be lost: what is told again is the same.
 #[derive(Default)]
 struct Seen {
-    /// The answers that were taken in to their end.
-    complete: HashSet<String>,
+    /// The answers that were taken in to their end, by their path, with their versions.
+    complete: HashMap<String, u64>,
     commits: HashSet<(String, String)>,
     /// Commits whose title names no pull request, newest last.
     unasked: VecDeque<(String, String)>,
@@ -115,10 +115,11 @@ impl GithubReader {
             outcome => outcome?,
         };
         let mut page = self.took(first);
-        if !page.changed && self.seen.complete.contains(&path) {
+        let version = page.version;
+        if self.seen.complete.remove(&path) == Some(version) {
+            self.seen.complete.insert(path, version);
             return Ok(());
         }
-        self.seen.complete.remove(&path);
         let mut commits: Vec<PushedCommit> = Vec::new();
         for number in 1.. {
             let listed = readable(page.body, "commits").into_iter().map(PushedCommit::from);
@@ -147,7 +148,7 @@ impl GithubReader {
         }
         let excess = self.seen.unasked.len().saturating_sub(MOST_UNASKED);
         self.seen.unasked.drain(..excess);
-        self.seen.complete.insert(path);
+        self.seen.complete.insert(path, version);
         Ok(())
     }
 
@@ -181,7 +182,7 @@ impl GithubReader {
         let path = "/tags?per_page=100";
         let answer = self.client.pages::<Vec<Listed<Tag>>>(&self.repository, path, MOST_TAG_PAGES).await?;
         let answer = self.took(answer);
-        if !self.is_new(path.to_owned(), answer.changed) {
+        if !self.is_new(path.to_owned(), answer.version) {
             return Ok(());
         }
         let mut now = HashSet::new();
@@ -211,7 +212,7 @@ impl GithubReader {
             let path = format!("/deployments/{id}/statuses?per_page=30");
             let answer = self.client.get::<Vec<Listed<DeploymentStatus>>>(&self.repository, &path).await?;
             let answer = self.took(answer);
-            let is_news = self.is_new(path.clone(), answer.changed);
+            let is_news = self.is_new(path.clone(), answer.version);
             for status in readable(answer.body, "deployment statuses") {
                 if matches!(status.state.as_str(), "success" | "failure" | "error" | "inactive") {
                     self.seen.deployments.insert(id);
@@ -228,8 +229,8 @@ impl GithubReader {
     }
 
     /// Whether an answer has not been taken in yet.
-    fn is_new(&mut self, path: String, changed: bool) -> bool {
-        self.seen.complete.insert(path) || changed
+    fn is_new(&mut self, path: String, version: u64) -> bool {
+        self.seen.complete.insert(path, version) != Some(version)
     }
 }
 

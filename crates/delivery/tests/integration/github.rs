@@ -55,6 +55,10 @@ fn followed(mut github: GithubConfig) -> DeliveryConfig {
 
 fn reader(github: GithubConfig) -> GithubReader {
     let client = GithubClient::new(&github).expect("a client");
+    reader_through(client, github)
+}
+
+fn reader_through(client: GithubClient, github: GithubConfig) -> GithubReader {
     GithubReader::new(client, Arc::new(followed(github)), SHOP.to_owned())
 }
 

@@ -51,8 +51,9 @@ impl GithubReader {
         for open in self.seen.open.values_mut() {
             open.listed = open.run.head_branch.as_deref() != Some(branch) && open.listed;
         }
-        let was_complete = self.seen.complete.remove(&path);
-        let is_news = page.changed || !was_complete;
+        let version = page.version;
+        let before = self.seen.complete.remove(&path);
+        let (was_complete, is_news) = (before.is_some(), before != Some(version));
         for number in 1.. {
             let runs = readable(page.body.workflow_runs, "workflow runs");
             // What came before one that is known is known too, unless the round before ended early.
@@ -65,12 +66,15 @@ impl GithubReader {
                     self.take_run(about, run, true, told);
                 }
             }
-            let further = is_news && !known && number < MOST_RUN_PAGES && !self.is_low(about.now);
+            let further = is_news && !known && number < MOST_RUN_PAGES;
             let Some(next) = page.next.filter(|_| further) else { break };
+            if self.is_low(about.now) {
+                return Ok(());
+            }
             let answer = self.client.next_once(&self.repository, &next).await?;
             page = self.took(answer);
         }
-        self.seen.complete.insert(path);
+        self.seen.complete.insert(path, version);
         Ok(())
     }
 
@@ -130,15 +134,15 @@ impl GithubReader {
             let path = pending_path(id);
             let answer = self.client.get::<Vec<Listed<PendingDeployment>>>(&self.repository, &path).await?;
             let answer = self.took(answer);
-            if self.is_new(path, answer.changed) {
+            if self.is_new(path, answer.version) {
                 let pending = readable(answer.body, "pending deployments");
                 if let Some(open) = self.seen.open.get(&id) {
                     told.facts.extend(about.pending(&self.repository, &open.run, &pending));
                 }
             }
         }
-        let (jobs, changed) = self.jobs(&path, ended).await?;
-        if self.is_new(path.clone(), changed) {
+        let (jobs, version) = self.jobs(&path, ended).await?;
+        if self.is_new(path, version) {
             for job in &jobs {
                 told.facts.extend(about.job(&self.repository, job));
             }
@@ -159,16 +163,16 @@ impl GithubReader {
         self.seen.open.remove(&id);
     }
 
-    /// The jobs of a run's last attempt, and whether they changed. Of one that ended they are not asked for again.
-    async fn jobs(&mut self, path: &str, ended: bool) -> Result<(Vec<WorkflowJob>, bool), GithubError> {
+    /// The jobs of a run's last attempt, and the version of the answer. Of one that ended they are not asked for again.
+    async fn jobs(&mut self, path: &str, ended: bool) -> Result<(Vec<WorkflowJob>, u64), GithubError> {
         let mut page = match ended {
             true => self.client.get_once::<Jobs>(&self.repository, path).await?,
             false => self.client.get::<Jobs>(&self.repository, path).await?,
         };
-        let (mut jobs, mut changed) = (Vec::new(), false);
+        let (mut jobs, mut version) = (Vec::new(), 0);
         for number in 1.. {
             let answer = self.took(page);
-            changed |= answer.changed;
+            version = version.max(answer.version);
             jobs.extend(readable(answer.body.jobs, "jobs"));
             let Some(next) = answer.next.filter(|_| number < MOST_JOB_PAGES) else { break };
             page = match ended {
@@ -176,7 +180,7 @@ impl GithubReader {
                 false => self.client.next(&self.repository, &next).await?,
             };
         }
-        Ok((jobs, changed))
+        Ok((jobs, version))
     }
 }
 

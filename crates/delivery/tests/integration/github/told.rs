@@ -1,13 +1,14 @@
 //! What polling tells: the same facts as the webhooks, once.
 
 use delivery::GithubConfig;
+use delivery::github::GithubClient;
 use domain::delivery::{Detail, Fact, Status};
 use serde_json::json;
 
 use super::stand_in::World;
 use super::{
-    ONE_COMMIT, SHOP, commit, commit_sha, console, followed, ids, job, now, one_commit, reader, run, sha,
-    short, signature, told,
+    ONE_COMMIT, SHOP, commit, commit_sha, console, followed, ids, job, now, one_commit, reader,
+    reader_through, run, sha, short, signature, told,
 };
 
 /// Everything that is told of a repository, in final states, of which there is one webhook each.
@@ -192,6 +193,32 @@ async fn a_run_is_followed_to_its_end() {
     assert_eq!(ids(&facts), ["job/82/success/users", "run/8/2/success/users"]);
     assert!(facts.iter().all(|fact| fact.attempt == 2));
     assert_eq!(told(&mut reader).await.facts, []);
+    world.asked().await;
+}
+
+#[tokio::test]
+async fn who_shares_a_client_misses_nothing_that_others_asked_for() {
+    let world = World::new("shared");
+    one_commit(&world).await;
+    let client = GithubClient::new(&world.config()).expect("a client");
+    let mut one = reader_through(client.clone(), world.config());
+    let mut other = reader_through(client, world.config());
+    for reader in [&mut one, &mut other] {
+        assert_eq!(short(&told(reader).await.facts), ONE_COMMIT);
+    }
+    let more = json!({
+        "branches": { "main": sha(2) }, "commits": [commit(2, "Pay (#43)")],
+        "runs": [run(8, 2, "users", "queued", None)], "tags": [{ "name": "v1.0.1", "sha": sha(2) }],
+    });
+    world.put(SHOP, more).await;
+    for reader in [&mut one, &mut other] {
+        let polled = told(reader).await;
+        assert_eq!(short(&polled.facts), ["push/payments", "push/users", "run/8/1/queued/users"]);
+        assert_eq!(polled.images.len(), 2);
+    }
+    for reader in [&mut one, &mut other] {
+        assert_eq!(told(reader).await.facts, []);
+    }
     world.asked().await;
 }
 
