@@ -403,7 +403,8 @@ async function serve(request, response) {
   }
   const url = `${address}/${name}/api/v3`;
   let path = `/${rest.slice(2).join('/')}`;
-  const entry = { method: request.method, path: request.url.slice(name.length + 8), status: 0, token: request.headers.authorization };
+  const { authorization: token, 'if-none-match': etag } = request.headers;
+  const entry = { method: request.method, path: request.url.slice(name.length + 8), status: 0, token, conditional: etag !== undefined };
   world.log.push(entry);
   const done = (status, headers, body) => {
     entry.status = status;

@@ -17,7 +17,9 @@ async fn with_fault(world: &World, fault: &str) -> String {
     assert!(!error.message.contains("good-token"), "{error}");
     // Nothing of it is remembered, and nothing is lost.
     world.control("behave", json!({ "fault": null })).await;
+    world.control("log", json!({})).await;
     assert_eq!(short(&told(&mut reader).await.facts), ONE_COMMIT);
+    assert!(world.asked().await.iter().all(|asked| !asked.conditional));
     error.message
 }
 

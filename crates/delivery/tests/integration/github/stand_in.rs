@@ -60,6 +60,8 @@ pub(crate) struct Asked {
     /// With the query.
     pub(crate) path: String,
     pub(crate) status: u16,
+    /// Whether it was only asked whether something has changed.
+    pub(crate) conditional: bool,
     pub(crate) token: Option<String>,
 }
 

@@ -168,10 +168,11 @@ async fn a_run_is_followed_to_its_end() {
 
     // Others have pushed it off the first page when it ends.
     let others: Vec<_> = (100..140).map(|id| run(id, 1, "nightly", "completed", Some("success"))).collect();
+    world.put(SHOP, json!({ "runs": others })).await;
+    assert_eq!(told(&mut reader).await.facts, []);
     let ended = run(8, 1, "users", "completed", Some("failure"));
     let second = job(81, &build, "report", "completed", Some("success"));
-    world.put(SHOP, json!({ "runs": others, "jobs": [second] })).await;
-    world.put(SHOP, json!({ "runs": [ended] })).await;
+    world.put(SHOP, json!({ "runs": [ended], "jobs": [second] })).await;
     let facts = told(&mut reader).await.facts;
     let expected = ["job/80/failure/users", "job/81/success/users", "run/8/1/failure/users"];
     assert_eq!(ids(&facts), expected);
