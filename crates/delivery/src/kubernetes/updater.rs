@@ -18,6 +18,7 @@ const NOTHING: &str = r"[^\s\S]";
 /// An ImageUpdater resource.
 #[derive(Clone, Debug)]
 pub(super) struct SeenUpdater {
+    /// Where its Applications are.
     pub namespace: String,
     pub name: String,
     last_checked: Option<Timestamp>,
@@ -136,7 +137,8 @@ impl SeenUpdater {
             entries.filter_map(|entry| Reference::of(entry, &common)).collect();
         references.sort_by_key(|reference| std::cmp::Reverse(reference.specificity));
         Some(SeenUpdater {
-            namespace: metadata.namespace?,
+            // In 1.0 a resource named the namespace of its Applications; since, it is its own.
+            namespace: data.owned("/spec/namespace").or(metadata.namespace)?,
             name: metadata.name?,
             last_checked: data.time("/status/lastCheckedAt"),
             references,

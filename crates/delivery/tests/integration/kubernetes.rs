@@ -272,7 +272,7 @@ async fn a_rollout_is_followed_to_its_pods() {
     }]});
     server.status("v1", "Pod", namespace, "users-7c9-x", waiting).await;
     let rolling = json!({
-        "observedGeneration": 1, "replicas": 6, "updatedReplicas": 2, "availableReplicas": 4,
+        "observedGeneration": 1, "replicas": 6, "updatedReplicas": 2, "readyReplicas": 4, "availableReplicas": 4,
         "conditions": [{"type": "Available", "status": "True"}, {"type": "Progressing", "status": "True", "reason": "ReplicaSetUpdated"}],
     });
     server.status("apps/v1", "Deployment", namespace, "users", rolling).await;
@@ -297,7 +297,7 @@ async fn a_rollout_is_followed_to_its_pods() {
     }]});
     server.status("v1", "Pod", namespace, "users-7c9-x", running).await;
     let complete = json!({
-        "replicas": 5, "updatedReplicas": 5, "availableReplicas": 5,
+        "replicas": 5, "updatedReplicas": 5, "readyReplicas": 5, "availableReplicas": 5,
         "conditions": [{"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable",
             "message": "ReplicaSet \"users-7c9\" has successfully progressed.", "lastUpdateTime": "2026-11-21T10:02:00Z"}],
     });
@@ -336,6 +336,7 @@ apiVersion: {UPDATER}
 kind: ImageUpdater
 metadata: {{ name: shop, namespace: {namespace} }}
 spec:
+  namespace: {namespace}
   applicationRefs:
     - namePattern: users-*
       images: [{{ alias: users, imageName: 'r.io/users:1.x', commonUpdateSettings: {{ ignoreTags: ['*'] }} }}]
@@ -558,11 +559,14 @@ async fn kinds_that_are_not_served_are_no_problem_and_looked_for_again() {
     let definitions = PathBuf::from(std::env::var_os("TOLLGATE_TEST_CRDS").unwrap());
     let definition = std::fs::read_to_string(definitions.join("application-crd.yaml")).unwrap();
     server.apply(&definition).await;
-    let url = format!("/apis/{ARGO}");
     let client = server.client().await;
     let deadline = Instant::now() + PATIENCE;
-    while client.list_api_group_resources(ARGO).await.is_err() {
-        assert!(Instant::now() < deadline, "{url} is not served");
+    loop {
+        let served = client.list_api_group_resources(ARGO).await;
+        if served.is_ok_and(|list| list.resources.iter().any(|one| one.name == "applications")) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "Applications are not served");
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
     server.apply(&application(namespace)).await;
