@@ -82,31 +82,33 @@ impl ClusterReader {
     /// What is seen once it is something else than what was told, and else after a while.
     async fn seen(&mut self, now: Timestamp) -> Result<Vec<Sighting>, ReadError> {
         let begun = Instant::now();
-        let pace = self.cluster.pace;
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.connect().await?,
-        };
-        let last = begun + if self.told.is_none() { pace.start } else { pace.quiet };
+        if self.connection.is_none() {
+            self.connection = Some(self.connect().await?);
+        }
+        let ClusterReader { cluster, placing, applications, known, connection: slot, told, .. } = self;
+        let Some(connection) = slot.as_mut() else { return Ok(Vec::new()) };
+        let pace = cluster.pace;
+        let last = begun + if told.is_none() { pace.start } else { pace.quiet };
         loop {
             connection.take_in();
-            self.publish(&connection);
-            let known = self.known.borrow_and_update().clone();
-            connection.follow(&known);
+            publish(applications, cluster, connection);
+            let all_known = known.borrow_and_update().clone();
+            connection.follow(&all_known);
             let over = Instant::now() >= last;
             let mut wake = last;
             match connection.standing(over) {
                 Standing::Broken { error, reconnect } => {
-                    self.connection = (!reconnect).then_some(connection);
+                    if reconnect {
+                        *slot = None;
+                    }
                     return Err(error);
                 }
                 Standing::Incomplete => {}
                 Standing::Complete => {
                     let at = now.saturating_add(begun.elapsed()).unwrap_or(now);
-                    let sightings = connection.view.sightings(&self.cluster, &self.placing, &known, at);
-                    let same = self.told.as_ref().is_some_and(|told| view::same(told, &sightings));
+                    let sightings = connection.view.sightings(cluster, placing, &all_known, at);
+                    let same = told.as_ref().is_some_and(|told| view::same(told, &sightings));
                     if !same || over {
-                        self.connection = Some(connection);
                         return Ok(sightings);
                     }
                     if let Some(opens) = view::next_opening(&sightings) {
@@ -119,7 +121,7 @@ impl ClusterReader {
             tokio::select! {
                 () = connection.report() => tokio::time::sleep(pace.settle).await,
                 // Whoever else reads holds a sender: it does not close.
-                _ = self.known.changed() => {}
+                _ = known.changed() => {}
                 () = sleep_until(wake) => {}
             }
         }
@@ -141,21 +143,6 @@ impl ClusterReader {
                 limit.as_secs()
             )))
         })
-    }
-
-    /// Lets the readers of other clusters know of the Applications.
-    fn publish(&self, connection: &Connection) {
-        if self.cluster.argocd_namespace.is_none() || !connection.lists(Kind::Application) {
-            return;
-        }
-        let known = connection.view.known(&self.cluster);
-        self.applications.0.send_if_modified(|all| {
-            let changed = all.get(&self.cluster.name).is_none_or(|before| **before != known);
-            if changed {
-                all.insert(self.cluster.name.clone(), Arc::new(known));
-            }
-            changed
-        });
     }
 
     /// The namespaces of workloads to ask about: `None` for all.
@@ -188,6 +175,21 @@ impl ClusterReader {
         let namespaces = view::namespaces(&self.cluster, &known);
         (!namespaces.is_empty()).then_some(namespaces)
     }
+}
+
+/// Lets the readers of other clusters know of the Applications.
+fn publish(applications: &Applications, cluster: &Cluster, connection: &Connection) {
+    if cluster.argocd_namespace.is_none() || !connection.lists(Kind::Application) {
+        return;
+    }
+    let known = connection.view.known(cluster);
+    applications.0.send_if_modified(|all| {
+        let changed = all.get(&cluster.name).is_none_or(|before| **before != known);
+        if changed {
+            all.insert(cluster.name.clone(), Arc::new(known));
+        }
+        changed
+    });
 }
 
 #[async_trait]

@@ -131,7 +131,10 @@ impl SeenApplication {
 /// The projection of an Application.
 fn application(name: String, link: Option<String>, data: &Value, repositories: &[String]) -> Application {
     let sources = Sources::of(data, repositories);
-    let operation = data.pointer("/status/operationState").map(|state| operation(state, &sources));
+    let operation = data
+        .pointer("/status/operationState")
+        .filter(|state| state.is_object())
+        .map(|state| operation(state, &sources));
     let state = ApplicationState {
         sync_status: SyncStatus::parse(data.text("/status/sync/status").unwrap_or_default()),
         health: Health::parse(data.text("/status/health/status").unwrap_or_default()),

@@ -19,7 +19,7 @@ pub(super) async fn client(cluster: &Cluster, aws: &aws::Settings) -> Result<Cli
     match &cluster.access {
         Access::Kubeconfig { path, context } => {
             let config = kubeconfig(cluster, path.as_deref(), context.clone()).await?;
-            Client::try_from(config).map_err(|error| unusable(cluster, "kubeconfig", &error))
+            made(config, cluster, "kubeconfig").await
         }
         Access::InCluster => {
             let config = Config::incluster().map_err(|error| {
@@ -29,7 +29,7 @@ pub(super) async fn client(cluster: &Cluster, aws: &aws::Settings) -> Result<Cli
                     cluster.name
                 ))
             })?;
-            Client::try_from(config).map_err(|error| unusable(cluster, "service account", &error))
+            made(config, cluster, "service account").await
         }
         Access::Eks { arn, role } => {
             let arn = ClusterArn::parse(arn)?;
@@ -46,9 +46,17 @@ pub(super) async fn client(cluster: &Cluster, aws: &aws::Settings) -> Result<Cli
             })?;
             let mut config = Config::new(url);
             config.root_cert = Some(endpoint.authority);
-            let client = Client::try_from(config).map_err(|error| unusable(cluster, "endpoint", &error))?;
-            Ok(with_token(client, tokens))
+            Ok(with_token(made(config, cluster, "endpoint").await?, tokens))
         }
+    }
+}
+
+/// Makes a client where it may block: a kubeconfig may name a program that makes the credentials.
+async fn made(config: Config, cluster: &Cluster, what: &str) -> Result<Client, ReadError> {
+    match tokio::task::spawn_blocking(move || Client::try_from(config)).await {
+        Ok(Ok(client)) => Ok(client),
+        Ok(Err(error)) => Err(unusable(cluster, what, &error)),
+        Err(error) => Err(unusable(cluster, what, &error)),
     }
 }
 
@@ -85,4 +93,64 @@ fn unusable(cluster: &Cluster, what: &str, error: &(dyn std::error::Error + 'sta
     let (outer, inner) = (error.to_string(), root_cause(error));
     let cause = if outer.contains(&inner) { outer } else { format!("{outer}: {inner}") };
     ReadError::new(format!("the {what} of the cluster {} cannot be used: {cause}", cluster.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_config::SdkConfig;
+    use aws_credential_types::Credentials;
+    use aws_credential_types::provider::SharedCredentialsProvider;
+    use serde_json::json;
+    use wiremock::matchers::{header_regex, path};
+    use wiremock::{Mock, MockServer, ResponseTemplate};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn each_request_shows_the_token() {
+        let cluster = MockServer::start().await;
+        let version = json!({
+            "major": "1", "minor": "33", "gitVersion": "v1.33.1-eks", "gitCommit": "", "gitTreeState": "", "buildDate": "",
+            "goVersion": "", "compiler": "", "platform": "",
+        });
+        Mock::given(path("/version"))
+            .and(header_regex("authorization", "^Bearer k8s-aws-v1\\.[A-Za-z0-9_-]+$"))
+            .respond_with(ResponseTemplate::new(200).set_body_json(version))
+            .expect(2)
+            .mount(&cluster)
+            .await;
+        let credentials = Credentials::new("AKIDEXAMPLE", "secret", None, None, "test");
+        let sdk =
+            SdkConfig::builder().credentials_provider(SharedCredentialsProvider::new(credentials)).build();
+        let arn = ClusterArn::parse("arn:aws:eks:eu-central-1:111122223333:cluster/prod").unwrap();
+        let client = Client::try_from(Config::new(cluster.uri().parse().unwrap())).unwrap();
+        let client = with_token(client, Tokens::new(&sdk, arn).unwrap());
+        for _ in 0..2 {
+            assert_eq!(client.apiserver_version().await.unwrap().git_version, "v1.33.1-eks");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_wrong_with_an_access_is_told() {
+        let told = async |access| {
+            let cluster = Cluster::new("eu", access);
+            client(&cluster, &aws::Settings::default())
+                .await
+                .err()
+                .map(|error| error.message)
+                .unwrap_or_default()
+        };
+        assert!(told(Access::InCluster).await.contains("no service account"));
+        let arn = told(Access::Eks { arn: "prod".into(), role: None }).await;
+        assert!(arn.starts_with("prod is no ARN"), "{arn}");
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("kubeconfig");
+        std::fs::write(&file, "contexts: []\n").unwrap();
+        let context = Access::Kubeconfig { path: Some(file), context: Some("elsewhere".into()) };
+        let context = told(context).await;
+        assert!(
+            context.contains("the kubeconfig of the cluster eu") && context.contains("elsewhere"),
+            "{context}"
+        );
+    }
 }

@@ -248,6 +248,46 @@ mod tests {
 
     const SIGNATURE: &str = "306bca35c39bf389ef90ff667bc7b388821f4bbd709d5c6ccac6fc0d5ac32963";
 
+    fn configuration(url: &str) -> SdkConfig {
+        let credentials = Credentials::new("AKIDEXAMPLE", "very-secret", None, None, "test");
+        SdkConfig::builder()
+            .behavior_version(aws_config::BehaviorVersion::latest())
+            .region(Region::new("eu-central-1"))
+            .endpoint_url(url)
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .build()
+    }
+
+    async fn described(status: u16, body: serde_json::Value) -> Result<Endpoint, ReadError> {
+        let eks = wiremock::MockServer::start().await;
+        wiremock::Mock::given(wiremock::matchers::path("/clusters/prod"))
+            .respond_with(wiremock::ResponseTemplate::new(status).set_body_json(body))
+            .mount(&eks)
+            .await;
+        describe(&configuration(&eks.uri()), &ClusterArn::parse(ARN).unwrap()).await
+    }
+
+    #[tokio::test]
+    async fn a_cluster_is_described_or_it_is_said_why_not() {
+        let pem = "-----BEGIN CERTIFICATE-----\nAQID\n-----END CERTIFICATE-----\n";
+        let cluster = |authority: &str| {
+            serde_json::json!({"cluster": {
+                "name": "prod", "endpoint": "https://prod.eks.example.com", "status": "ACTIVE",
+                "certificateAuthority": {"data": STANDARD.encode(authority)},
+            }})
+        };
+        let endpoint = described(200, cluster(pem)).await.unwrap();
+        assert_eq!(endpoint.url, "https://prod.eks.example.com");
+        assert_eq!(endpoint.authority, [vec![1, 2, 3]]);
+        let problem = |answer: Result<Endpoint, ReadError>| answer.unwrap_err().message;
+        assert!(problem(described(200, cluster("x")).await).contains("authority"));
+        let creating = serde_json::json!({"cluster": {"name": "prod", "status": "CREATING"}});
+        assert!(problem(described(200, creating).await).contains("its status is CREATING"));
+        let denied = serde_json::json!({"__type": "AccessDeniedException", "message": "not authorized"});
+        let denied = problem(described(403, denied).await);
+        assert!(denied.contains("not authorized") && denied.contains("eks:DescribeCluster"), "{denied}");
+    }
+
     #[tokio::test]
     async fn a_token_is_kept_and_shown_to_nobody() {
         let credentials = Credentials::new("AKIDEXAMPLE", "very-secret", None, None, "test");

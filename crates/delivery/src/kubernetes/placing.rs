@@ -63,7 +63,8 @@ mod tests {
 
     #[test]
     fn labels_name_the_place_and_else_the_name_does() {
-        let cases: [(&str, &[(&str, &str)], Option<&str>); 9] = [
+        type Case = (&'static str, &'static [(&'static str, &'static str)], Option<&'static str>);
+        let cases: [Case; 9] = [
             ("whatever", &[("acme.io/service", "users"), ("acme.io/env", "dev")], Some("users in dev")),
             // Not configured: whoever asked decides what becomes of it.
             ("x", &[("acme.io/service", "new"), ("acme.io/env", "qa")], Some("new in qa")),

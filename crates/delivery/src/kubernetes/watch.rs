@@ -307,3 +307,6 @@ pub(super) fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
 fn key_of<K: Resource>(object: &K) -> Key {
     (object.namespace().unwrap_or_default(), object.name_any())
 }
+
+#[cfg(test)]
+mod tests;

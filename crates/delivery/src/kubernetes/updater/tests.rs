@@ -200,5 +200,5 @@ fn of_several_images_those_of_the_service_are_told() {
     assert_eq!(images(json!([image("proxy", "r.io/proxy"), image("app", "r.io/users:1")])), ["app"]);
     assert_eq!(images(json!([image("users", "r.io/x"), image("y", "r.io/y")])), ["users"]);
     assert_eq!(images(json!([image("x", "r.io/x"), image("y", "r.io/y")])), ["x", "y"]);
-    assert_eq!(images(json!([{"alias": "users"}])), [String::new(); 0]);
+    assert!(images(json!([{"alias": "users"}])).is_empty());
 }
