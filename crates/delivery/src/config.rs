@@ -41,6 +41,22 @@ pub struct Service {
     pub workflows: Vec<String>,
 }
 
+impl Service {
+    /// A service of which nothing is known but its name.
+    pub fn new(name: ServiceName) -> Service {
+        Service {
+            name,
+            repository: None,
+            image: None,
+            branch: Service::BRANCH.to_owned(),
+            workflows: Vec::new(),
+        }
+    }
+
+    /// The branch that is delivered, where nothing else is said.
+    pub const BRANCH: &str = "main";
+}
+
 /// GitHub as a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GithubConfig {

@@ -9,9 +9,6 @@ use store::SeenHere;
 use crate::config::{DeliveryConfig, Service};
 use crate::{Delivery, DeliveryError};
 
-/// The branch that is delivered of a service of which nothing is configured.
-const BRANCH: &str = "main";
-
 /// What is followed: in the order of the configuration, then what was found, by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Services(Vec<Service>);
@@ -27,8 +24,7 @@ impl Services {
         let seen: BTreeSet<&ServiceName> = seen.iter().map(|one| &one.place.service).collect();
         for name in seen {
             if config.service(name).is_none() {
-                let (name, branch) = (name.clone(), BRANCH.to_owned());
-                services.push(Service { name, repository: None, image: None, branch, workflows: Vec::new() });
+                services.push(Service::new(name.clone()));
             }
         }
         Services(services)

@@ -8,8 +8,6 @@ use domain::delivery::{EnvironmentName, EnvironmentOrder, ServiceName};
 use super::layers::{ConfigError, Layers, Section};
 use super::{signed, sources};
 
-/// The branch that is delivered, where nothing else is said.
-const BRANCH: &str = "main";
 /// The shortest secret that webhooks are signed with.
 const SHORTEST_SECRET: usize = 16;
 
@@ -73,7 +71,7 @@ fn service(section: &Section<'_>) -> Result<Service, ConfigError> {
         name,
         repository,
         image: section.text("image")?,
-        branch: section.text("branch")?.unwrap_or_else(|| BRANCH.to_owned()),
+        branch: section.text("branch")?.unwrap_or_else(|| Service::BRANCH.to_owned()),
         workflows: section.list("workflows")?,
     })
 }

@@ -14,8 +14,6 @@ use super::layers::{ConfigError, Layers, Section};
 pub(super) const POLL: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_secs(86_400);
 /// The branch of a GitOps repository, where nothing else is said.
 const BRANCH: &str = "main";
-/// How often a GitOps repository is looked at: one request that answers "nothing new".
-const GITOPS_POLL: Duration = Duration::from_secs(60);
 
 pub(super) fn github(layers: &Layers) -> Result<GithubConfig, ConfigError> {
     let token = layers.text("delivery.github_token")?;
@@ -112,7 +110,7 @@ fn gitops_repository(section: &Section<'_>) -> Result<GitopsConfig, ConfigError>
         branch: section.text("branch")?.unwrap_or_else(|| BRANCH.to_owned()),
         files,
         tag_key: section.text("tag_key")?.unwrap_or_else(|| GitopsConfig::TAG_KEY.to_owned()),
-        poll: section.duration("poll", POLL)?.unwrap_or(GITOPS_POLL),
+        poll: section.duration("poll", POLL)?.unwrap_or(GitopsConfig::POLL),
     })
 }
 

@@ -206,17 +206,17 @@ fn assert_same(expected: &Shown, found: &Shown, sender: Sender, seed: u64) {
 
 fn config() -> DeliveryConfig {
     let service = |name: &str| Service {
-        name: ServiceName::parse(name).expect("a name"),
         repository: Some("acme/shop".into()),
-        branch: "main".into(),
         workflows: vec![name.to_owned()],
+        ..Service::new(ServiceName::parse(name).expect("a name"))
     };
     let environments = day::ENVIRONMENTS.map(|name| EnvironmentName::parse(name).expect("a name"));
     DeliveryConfig {
         environments: EnvironmentOrder::new(environments.to_vec()).expect("an order"),
         services: SERVICES.map(service).to_vec(),
-        github: GithubConfig { webhook_secret: Some(Secret::new(SECRET.into())) },
+        github: GithubConfig { webhook_secret: Some(Secret::new(SECRET.into())), ..GithubConfig::default() },
         stale_after: SignedDuration::from_hours(24),
+        ..DeliveryConfig::default()
     }
 }
 

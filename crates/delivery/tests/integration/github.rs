@@ -31,10 +31,10 @@ fn now() -> Timestamp {
 
 fn service(name: &str, repository: &str, branch: &str, workflows: &[&str]) -> Service {
     Service {
-        name: ServiceName::parse(name).expect("a name"),
         repository: Some(repository.to_owned()),
         branch: branch.to_owned(),
         workflows: workflows.iter().map(|name| (*name).to_owned()).collect(),
+        ..Service::new(ServiceName::parse(name).expect("a name"))
     }
 }
 

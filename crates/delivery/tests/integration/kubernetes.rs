@@ -89,7 +89,7 @@ async fn read_until_refused(reader: &mut ClusterReader) -> String {
 fn applications(seen: &[Sighting]) -> Vec<&Application> {
     seen.iter()
         .filter_map(|sighting| match &sighting.seen {
-            Seen::Application(application) => Some(application),
+            Seen::Application(application) => Some(application.as_ref()),
             _ => None,
         })
         .collect()

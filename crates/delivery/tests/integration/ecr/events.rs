@@ -31,12 +31,7 @@ impl Console {
     async fn open() -> Console {
         let registry = Registry { account: "111122223333".into(), region: "eu-central-1".into() };
         let images = vec![image(&registry, "team/users")];
-        let service = Service {
-            name: images[0].service.clone(),
-            repository: None,
-            branch: "main".into(),
-            workflows: Vec::new(),
-        };
+        let service = Service::new(images[0].service.clone());
         let config = DeliveryConfig {
             environments: EnvironmentOrder::new(vec![EnvironmentName::parse("prod").expect("a name")])
                 .expect("an order"),
@@ -170,7 +165,7 @@ async fn an_event_that_cannot_be_read_shows_at_its_source() {
     let console = Console::open().await;
     let error = console.delivery.ecr_event(&console.images, b"{", at(1)).await.expect_err("no event");
     assert!(error.to_string().starts_with("The event cannot be read"), "{error}");
-    let sources = console.delivery.sources();
+    let sources = console.delivery.sources().await.expect("they are read");
     let problems: Vec<&str> = sources.iter().filter_map(|source| source.problem.as_deref()).collect();
     assert_eq!(problems, [error.to_string()]);
 }
