@@ -70,6 +70,7 @@ pub(crate) fn router(parts: Parts) -> Router {
     // Used by the browser's pages, and by pipelines.
     let api = Router::new()
         .route(delivery::EVENTS_PATH, post(delivery::events))
+        .route(delivery::REGISTRY_PATH, post(delivery::registry))
         .route("/api/export/fleet.csv", get(export::fleet_csv))
         .route("/api/export/fleet.json", get(export::fleet_json))
         .route("/api/export/audit.csv", get(export::audit_csv))

@@ -9,6 +9,7 @@ mod config;
 mod credentials;
 mod http;
 mod output;
+mod readers;
 mod rows;
 mod run_token;
 mod urls;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::delivery::{CommitSha, Fact, ImageRef, Images, Place, Scene, ServiceName, Sighting, Told};
 use jiff::Timestamp;
-use store::ImageName;
+use store::{ImageName, Recorded};
 
 use crate::images::{self, commit_in_tag};
 use crate::reader::RegistryImage;
@@ -90,6 +90,38 @@ impl Delivery {
         }
         self.store.name_images(&names).await?;
         Ok(named)
+    }
+
+    /// Takes in what was told by itself: facts, and images with what follows from their names for what is seen.
+    pub(crate) async fn take_in(
+        &self,
+        mut facts: Vec<Fact>,
+        images: &[RegistryImage],
+        now: Timestamp,
+    ) -> Result<Recorded, DeliveryError> {
+        let named = self.name_images(images, now).await?;
+        facts.extend(named.facts);
+        if !named.services.is_empty() {
+            for place in self.places_of(&named.services).await? {
+                facts.extend(self.derive(&place, now).await?.facts);
+            }
+        }
+        self.record(facts, now).await
+    }
+
+    /// The places where something is seen of services, as far as they are followed.
+    pub(crate) async fn places_of(
+        &self,
+        services: &BTreeSet<ServiceName>,
+    ) -> Result<BTreeSet<Place>, DeliveryError> {
+        let here = self.store.seen_here().await?;
+        self.discover(&here);
+        let places = here.into_iter().map(|seen| seen.place);
+        let of_these = |place: &Place| {
+            services.contains(&place.service)
+                && self.followed(&place.service, Some(&place.environment)).is_ok()
+        };
+        Ok(places.filter(of_these).collect())
     }
 
     /// What is known of the images that are seen.

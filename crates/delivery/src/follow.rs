@@ -172,17 +172,11 @@ impl Delivery {
             .keep_reading(&turn.name, turn.source, told.sightings.as_deref(), problem.as_deref(), now, lease)
             .await?;
         if !moved.is_empty() || !named.services.is_empty() {
-            let here = self.store.seen_here().await?;
-            self.discover(&here);
-            let places = here.into_iter().map(|seen| seen.place);
-            let again = places.filter(|place| named.services.contains(&place.service));
-            turn.open.extend(again.chain(moved));
+            let mut services = named.services;
+            services.extend(moved.into_iter().map(|place| place.service));
+            turn.open.extend(self.places_of(&services).await?);
         }
         for place in std::mem::take(&mut turn.open) {
-            // Somebody's label may name what is not configured.
-            if self.followed(&place.service, Some(&place.environment)).is_err() {
-                continue;
-            }
             let derived = match self.derive(&place, now).await {
                 Ok(derived) => derived,
                 Err(error) => {

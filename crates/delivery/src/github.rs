@@ -60,7 +60,7 @@ impl Delivery {
         let heard = event::heard(self.config(), &self.forks, event, body, now).inspect_err(|error| {
             self.failed(domain::delivery::Source::Github, now, error);
         })?;
-        Ok(self.record(heard.facts, now).await?)
+        Ok(self.take_in(heard.facts, &heard.images, now).await?)
     }
 }
 

@@ -4,18 +4,21 @@ use std::process::ExitCode;
 
 use app::api;
 use clap::{Args, Subcommand};
+use delivery::reader::Checked;
 use delivery::{Delivery, Everything};
 use domain::delivery::{ChangeSummary, NextMove, StepStatus};
 use domain::wire::delivery::{
     CellView, DoraView, DurationsView, EnvironmentView, MatrixView, PartView, StepView, TimelineView,
 };
 use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
 use store::Store;
 
 use super::place::Place;
 use super::{CommandError, INCOMPLETE};
 use crate::client::Client;
 use crate::output::{Output, print};
+use crate::readers::read;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DeliveryCommand {
@@ -29,6 +32,14 @@ pub(crate) enum DeliveryCommand {
     Changes(Changes),
     /// Deployment frequency, lead time, change failure rate and time to restore
     Dora(DoraOf),
+    /// Try every source that is configured here, and say what is missing; ends with 1 where something is
+    Check(Check),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    #[arg(long, short, value_enum, default_value_t)]
+    output: Output,
 }
 
 #[derive(Debug, Args)]
@@ -146,14 +157,65 @@ impl Deliveries {
 
 impl DeliveryCommand {
     pub(super) async fn run(self, place: Place) -> Result<ExitCode, CommandError> {
-        let deliveries = Deliveries::open(place).await?;
         match self {
-            DeliveryCommand::Status(status) => status.run(&deliveries).await,
-            DeliveryCommand::Why(why) => why.run(&deliveries).await,
-            DeliveryCommand::Timeline(of) => of.run(&deliveries).await,
-            DeliveryCommand::Changes(changes) => changes.run(&deliveries).await,
-            DeliveryCommand::Dora(dora) => dora.run(&deliveries).await,
+            DeliveryCommand::Status(status) => status.run(&Deliveries::open(place).await?).await,
+            DeliveryCommand::Why(why) => why.run(&Deliveries::open(place).await?).await,
+            DeliveryCommand::Timeline(of) => of.run(&Deliveries::open(place).await?).await,
+            DeliveryCommand::Changes(changes) => changes.run(&Deliveries::open(place).await?).await,
+            DeliveryCommand::Dora(dora) => dora.run(&Deliveries::open(place).await?).await,
+            DeliveryCommand::Check(check) => check.run(place).await,
         }
+    }
+}
+
+impl Check {
+    async fn run(self, place: Place) -> Result<ExitCode, CommandError> {
+        let Place::Here(config) = place else {
+            return Err(CommandError::usage(
+                "The sources are tried from here, by the configuration of here: leave the server out with --local.",
+            ));
+        };
+        let readers = read(&config).await?;
+        if readers.is_empty() {
+            return Err(CommandError::usage(
+                "No source is configured that is read: name [[clusters]], [[gitops]], an image of a service in ECR, or \
+                 delivery.github_token in tollgate.toml.",
+            ));
+        }
+        let checked = Delivery::check(readers).await;
+        let tried: Vec<Tried<'_>> = checked
+            .iter()
+            .flat_map(|(reader, checks)| checks.iter().map(move |check| Tried::of(reader, check)))
+            .collect();
+        let rows = tried
+            .iter()
+            .map(|one| [one.source, one.tried, one.state(), one.said].map(str::to_owned).to_vec());
+        print(self.output, &["source", "tried", "state", "said"], rows, &tried)?;
+        let all = tried.iter().all(|one| one.works);
+        Ok(if all { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+/// One thing that was tried.
+#[derive(Serialize)]
+struct Tried<'a> {
+    source: &'a str,
+    tried: &'a str,
+    works: bool,
+    said: &'a str,
+}
+
+impl<'a> Tried<'a> {
+    fn of(source: &'a str, checked: &'a Checked) -> Tried<'a> {
+        let (works, said) = match &checked.outcome {
+            Ok(said) => (true, said),
+            Err(said) => (false, said),
+        };
+        Tried { source, tried: &checked.what, works, said }
+    }
+
+    fn state(&self) -> &'static str {
+        if self.works { "works" } else { "missing" }
     }
 }
 

@@ -20,6 +20,7 @@ use crate::auth::{Auth, Gate, Way};
 use crate::config::{Config, Flags, LogFormat};
 use crate::http::{self, build};
 use crate::output::print_text;
+use crate::readers::read;
 use crate::webhook;
 
 /// How long requests and running collections may take to end after a signal.
@@ -88,6 +89,7 @@ impl Serve {
         };
         let delivery = Delivery::new(fleet.store().clone(), config.delivery.clone());
         let publisher = publisher(&config).await;
+        let readers = read(&config).await?;
         let publishing = publisher.clone().map(|(publisher, bucket)| Publishing::at(publisher, bucket));
         let services = Services {
             fleet: fleet.clone(),
@@ -125,7 +127,7 @@ impl Serve {
         let address = listener.local_addr().unwrap_or(config.listen);
         tracing::info!(server.address = %address, server.commit = build::COMMIT, "listening on http://{address}");
         let background = tokio::spawn({
-            let (fleet, shutdown) = (fleet.clone(), shutdown.clone());
+            let (fleet, shutdown, followed) = (fleet.clone(), shutdown.clone(), delivery.clone());
             async move {
                 let releases = async {
                     if let Some(((publisher, _), service)) = publisher.zip(config.publish.service) {
@@ -135,6 +137,7 @@ impl Serve {
                 tokio::join!(
                     fleet.clone().run(shutdown.clone()),
                     releases,
+                    followed.follow_until(readers, shutdown.clone()),
                     webhook::send_until(fleet, config.webhooks, shutdown.clone())
                 );
             }

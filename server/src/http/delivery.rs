@@ -22,6 +22,8 @@ pub(super) const GITHUB_PATH: &str = "/api/delivery/github";
 
 pub(super) const EVENTS_PATH: &str = "/api/delivery/events";
 
+pub(super) const REGISTRY_PATH: &str = "/api/delivery/registry";
+
 /// Takes a CDEvent in (CloudEvents 1.0, "HTTP Protocol Binding"): structured, or binary with its attributes as headers.
 pub(super) async fn events(
     State(services): State<Services>,
@@ -42,7 +44,25 @@ pub(super) async fn events(
         Err(error) => return api::error(api_error(error)),
     };
     // What tells of no stage is taken, so that a sender need not know which do.
-    match services.for_caller(caller).record_delivery(fact.into_iter().collect()).await {
+    taken(services.for_caller(caller).record_delivery(fact.into_iter().collect()).await)
+}
+
+/// Takes an event of ECR's in, as an API destination of EventBridge sends it (Amazon ECR, "Amazon ECR events and EventBridge").
+pub(super) async fn registry(
+    State(services): State<Services>,
+    Extension(Who(caller)): Extension<Who>,
+    body: Bytes,
+) -> Response {
+    let images = services.delivery.config().images();
+    let facts = match services.delivery.ecr_facts(&images, &body, Timestamp::now()).await {
+        Ok(facts) => facts,
+        Err(error) => return api::error(api_error(error)),
+    };
+    taken(services.for_caller(caller).record_delivery(facts).await)
+}
+
+fn taken(outcome: Result<u32, ApiError>) -> Response {
+    match outcome {
         Ok(new) => (StatusCode::ACCEPTED, Json(json!({ "new": new }))).into_response(),
         Err(error) => api::error(error),
     }

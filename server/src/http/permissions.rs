@@ -77,6 +77,7 @@ pub(super) static TABLE: LazyLock<BTreeMap<&'static str, Row>> = LazyLock::new(|
     table.function::<api::DeliveryDora>(VIEW);
     table.function::<api::DeliveryReport>(Needs::Permission(Permission::Report));
     table.route(Method::POST, super::delivery::EVENTS_PATH, Needs::Permission(Permission::Report));
+    table.route(Method::POST, super::delivery::REGISTRY_PATH, Needs::Permission(Permission::Report));
     table.route(Method::POST, super::delivery::GITHUB_PATH, Needs::Nothing);
     table.route(Method::GET, super::EVENTS_PATH, VIEW);
     table.route(Method::GET, "/api/export/fleet.csv", VIEW);

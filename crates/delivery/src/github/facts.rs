@@ -189,6 +189,7 @@ impl About<'_> {
             .map(|service| Fact {
                 environment: Some(environment.clone()),
                 status,
+                started: state.created_at.filter(|_| !status.is_final()),
                 finished: status.is_final().then(|| state.created_at.unwrap_or(self.now)),
                 link: link.cloned(),
                 ..self.fact(service, commit.clone(), Stage::Live, "deployment", &state.id.to_string())

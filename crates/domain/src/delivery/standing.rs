@@ -105,7 +105,7 @@ fn newest_pending(
         let arrived = reached.stage == Stage::Live && reached.status == Status::Succeeded;
         let done_with = current.is_some_and(|current| {
             change.commit == current.commit
-                || (change.is_newer_than(current) != Some(true) && reached.observed <= current.at)
+                || (change.is_newer_than(current) != Some(true) && reached.at <= current.at)
         });
         wanted(reached.status) && !arrived && !done_with
     };

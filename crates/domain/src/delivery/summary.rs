@@ -67,8 +67,10 @@ pub struct TurnSummary {
 pub struct Reached {
     pub stage: Stage,
     pub status: Status,
-    /// When something was last told of any of the stages that count.
-    pub observed: Timestamp,
+    /// When something last began or ended of the stages that count; when it was told, where the source has no time of it.
+    // Summaries are stored, and were with the time of telling.
+    #[serde(alias = "observed")]
+    pub at: Timestamp,
 }
 
 /// How an environment was, and when that was observed.
@@ -214,9 +216,10 @@ fn environment_summary(
 /// The stages here that count: all of a change that was not live yet, else those that began after it last went live.
 fn reached(steps: &[Step], last_live: Option<Timestamp>) -> Option<Reached> {
     let of = |steps: &[&Step]| {
-        let observed = steps.iter().filter_map(|step| step.observed).max()?;
+        // What is told late happened when it happened.
+        let at = steps.iter().filter_map(|step| step.finished.or(step.started).or(step.observed)).max()?;
         let last = steps.last()?;
-        Some(Reached { stage: last.stage, status: last.status.known()?, observed })
+        Some(Reached { stage: last.stage, status: last.status.known()?, at })
     };
     let known = |step: &&Step| step.status.known().is_some_and(|status| status != Status::Unknown);
     let all: Vec<&Step> = steps.iter().filter(known).collect();

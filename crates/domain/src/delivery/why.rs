@@ -172,7 +172,7 @@ impl Known<'_> {
             .and_then(|here| here.reached);
         reached.is_some_and(|reached| {
             let arrived = reached.stage == Stage::Live && reached.status == Status::Succeeded;
-            reached.observed > current.at && !arrived
+            reached.at > current.at && !arrived
         })
     }
 
