@@ -48,7 +48,7 @@ fn cells(fact: &Fact) -> Vec<AnyView> {
     if let Some(job) = &fact.job {
         stage.push_str(&joined(&[": ", job]));
     }
-    if fact.attempt > 1 {
+    if fact.attempt > 1 && !fact.stage.is_of_environment() {
         stage.push_str(&joined(&[", attempt ", &fact.attempt.to_string()]));
     }
     let place = fact.environment.as_ref().map_or("–", |environment| environment.as_str());

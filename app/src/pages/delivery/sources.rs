@@ -15,13 +15,14 @@ pub(super) fn sources(sources: &[SourceView]) -> AnyView {
         sources.iter().filter(|source| !heard(source)).map(|source| source.source.as_str()).collect();
     let silence = (!silent.is_empty()).then(|| {
         let text = joined(&[
-            "Nothing was told since the server started by ",
+            "Nothing was told since the server started, and none is configured to be read, by ",
             &silent.join(", "),
             ": what only they would tell is not known here.",
         ]);
         view! { <p class="mut">{text}</p> }
     });
-    let rows = (!rows.is_empty()).then(|| table("Sources", vec!["Source", "Last told", "State"], rows));
+    let rows =
+        (!rows.is_empty()).then(|| table("Sources", vec!["Source", "Last read or told", "State"], rows));
     view! {
         <section class="column" aria-labelledby="sources">
             <h2 id="sources">"What is told, and what this page does not know"</h2>
@@ -33,16 +34,22 @@ pub(super) fn sources(sources: &[SourceView]) -> AnyView {
 }
 
 fn cells(source: &SourceView) -> Vec<AnyView> {
-    let told = match source.last_told {
-        Some(at) => view! { <Time at /> }.into_any(),
-        None => view! { <span class="mut">"nothing since the server started"</span> }.into_any(),
+    let is_read = source.reader.is_some();
+    let told = match (source.last_told, is_read) {
+        (Some(at), _) => view! { <Time at /> }.into_any(),
+        (None, true) => view! { <span class="mut">"never"</span> }.into_any(),
+        (None, false) => view! { <span class="mut">"nothing since the server started"</span> }.into_any(),
     };
+    let (well, ill) = if is_read { ("read", "cannot be read") } else { ("taken in", "not taken in") };
     let state = match &source.problem {
-        Some(problem) => view! { <div class="wrap"><Pill tone=Tone::Unknown label="not taken in" /> " " {problem.clone()}</div> }
-            .into_any(),
-        None => view! { <Pill tone=Tone::Ok label="taken in" /> }.into_any(),
+        Some(problem) => {
+            view! { <div class="wrap"><Pill tone=Tone::Unknown label=ill /> " " {problem.clone()}</div> }.into_any()
+        }
+        None => view! { <Pill tone=Tone::Ok label=well /> }.into_any(),
     };
-    vec![source.source.clone().into_any(), told, state]
+    let name = source.reader.clone().map(|name| view! { <div class="mut"><code class="break">{name}</code></div> });
+    let named = view! { <div>{source.source.clone()}{name}</div> }.into_any();
+    vec![named, told, state]
 }
 
 /// Where nothing is followed.

@@ -33,8 +33,8 @@ pub struct Fact {
     /// whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<String>,
-    /// Counts from 1 how often the source has begun the same thing: GitHub's `run_attempt`, a Deployment's
-    /// `deployment.kubernetes.io/revision`, the id in an Application's history.
+    /// Grows from 1 with each time that the source begins the same thing: GitHub's `run_attempt`, a Deployment's
+    /// `deployment.kubernetes.io/revision`, for an Application, which does not count its operations, the second that one began.
     #[serde(default = "first_attempt")]
     pub attempt: u32,
     pub status: Status,

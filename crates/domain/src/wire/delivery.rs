@@ -326,17 +326,18 @@ impl StepView {
             observed: step.observed,
             link: step.link.clone(),
             text: step.detail.as_ref().and_then(words::of),
-            parts: step.parts.iter().filter_map(PartView::of).collect(),
+            parts: step.parts.iter().filter_map(|part| PartView::of(step.stage, part)).collect(),
         }
     }
 }
 
 impl PartView {
-    fn of(part: &Part) -> Option<PartView> {
+    fn of(stage: Stage, part: &Part) -> Option<PartView> {
         Some(PartView {
             job: part.job.clone()?,
             status: part.status,
-            attempt: part.attempt,
+            // In environments a number of the source's own, which says nothing to anybody.
+            attempt: if stage.is_of_environment() { 1 } else { part.attempt },
             started: part.started,
             finished: part.finished,
             link: part.link.clone(),
