@@ -178,11 +178,11 @@ impl ClusterReader {
 }
 
 /// Lets the readers of other clusters know of the Applications.
-fn publish(applications: &Applications, cluster: &Cluster, connection: &Connection) {
+fn publish(applications: &Applications, cluster: &Cluster, connection: &mut Connection) {
     if cluster.argocd_namespace.is_none() || !connection.lists(Kind::Application) {
         return;
     }
-    let known = connection.view.known(cluster);
+    let Some(known) = connection.view.news(cluster) else { return };
     applications.0.send_if_modified(|all| {
         let changed = all.get(&cluster.name).is_none_or(|before| **before != known);
         if changed {

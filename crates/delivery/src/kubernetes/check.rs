@@ -13,6 +13,9 @@ use super::kind::{Found, Kind, Need};
 use super::watch::{Problem, WatchId, Wrong, call, is_served};
 use crate::reader::Checked;
 
+/// What decides whether workloads are read in all namespaces. Not every cluster has Rollouts.
+pub(super) const EVERYWHERE: [Kind; 3] = [Kind::Deployment, Kind::ReplicaSet, Kind::Pod];
+
 /// Whether the cluster lets whoever asks do one thing.
 pub(super) async fn is_allowed(
     client: &Client,
@@ -41,7 +44,7 @@ pub(super) async fn is_allowed(
 
 /// Whether workloads may be read in all namespaces.
 pub(super) async fn may_read_everywhere(client: &Client) -> Result<bool, Problem> {
-    for kind in [Kind::Deployment, Kind::ReplicaSet, Kind::Pod] {
+    for kind in EVERYWHERE {
         for verb in kind.need().verbs {
             if !is_allowed(client, kind.need(), verb, None).await? {
                 return Ok(false);

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::argo::{SeenApplication, Settings};
-use super::check;
+use super::check::{self, EVERYWHERE};
 use super::config::Cluster;
 use super::kind::{Kind, Object};
 use super::placing::Placing;
@@ -185,13 +185,16 @@ impl Connection {
             let judged = match problem.why {
                 // What was told already is told again only after a while.
                 Why::Unauthorized | Why::Forbidden => !*told || over,
-                Why::NotFound | Why::Gone | Why::Other => over || since.elapsed() >= tolerance,
+                Why::NotFound | Why::Gone | Why::Other => {
+                    since.elapsed() >= tolerance || over && !watch.listed
+                }
             };
             if judged {
                 *told = true;
                 let reconnect = match problem.why {
                     Why::Unauthorized => true,
-                    Why::Forbidden => id.namespace.is_none(),
+                    // It was asked for before all namespaces were read, and may still be allowed in some.
+                    Why::Forbidden => id.namespace.is_none() && EVERYWHERE.contains(&id.kind),
                     Why::NotFound | Why::Gone | Why::Other => all_failed,
                 };
                 return Standing::Broken { error: broken(&self.cluster, id, problem), reconnect };

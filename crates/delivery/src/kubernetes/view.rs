@@ -40,6 +40,8 @@ pub(super) type AllKnown = BTreeMap<String, Arc<Vec<Known>>>;
 #[derive(Debug, Default)]
 pub(super) struct View {
     objects: BTreeMap<Kind, BTreeMap<Key, Object>>,
+    /// Whether what others have to know has changed since it was asked for.
+    news: bool,
 }
 
 impl View {
@@ -50,19 +52,31 @@ impl View {
     }
 
     pub(super) fn put(&mut self, kind: Kind, key: Key, object: Object) {
+        self.note(kind);
         self.objects.entry(kind).or_default().insert(key, object);
     }
 
     pub(super) fn remove(&mut self, kind: Kind, key: &Key) {
+        self.note(kind);
         if let Some(objects) = self.objects.get_mut(&kind) {
             objects.remove(key);
         }
     }
 
     pub(super) fn forget(&mut self, watch: &WatchId) {
+        self.note(watch.kind);
         if let Some(objects) = self.objects.get_mut(&watch.kind) {
             objects.retain(|(namespace, _), _| watch.namespace.as_ref().is_some_and(|of| of != namespace));
         }
+    }
+
+    fn note(&mut self, kind: Kind) {
+        self.news |= matches!(kind, Kind::Application | Kind::Settings);
+    }
+
+    /// As [`View::known`], if that may have changed since it was asked for.
+    pub(super) fn news(&mut self, cluster: &Cluster) -> Option<Vec<Known>> {
+        std::mem::take(&mut self.news).then(|| self.known(cluster))
     }
 
     /// The Applications, for the readers of the clusters that they deploy to.
@@ -129,10 +143,10 @@ impl View {
     }
 
     fn workloads_told(&self, cluster: &Cluster, placing: &Placing, known: &AllKnown) -> Vec<Sighting> {
-        let here = deployed_here(cluster, known);
+        let here = Here::of(cluster, known);
         let placed: Vec<(&SeenWorkload, Place)> = self
             .workloads()
-            .filter_map(|workload| Some((workload, place(workload, &here, placing)?)))
+            .filter_map(|workload| Some((workload, here.place(workload, placing)?)))
             .collect();
         let sets = self.replica_sets_by_owner();
         let pods = self.pods_by_owner();
@@ -236,23 +250,48 @@ fn deployed_here<'a>(cluster: &Cluster, known: &'a AllKnown) -> Vec<&'a Known> {
     known.iter().flat_map(of).collect()
 }
 
-/// The place of a workload: of the Application that manages it, or where no Application is known to deploy to the cluster, by the
-/// Application's name in it and its own labels.
-fn place(workload: &SeenWorkload, here: &[&Known], placing: &Placing) -> Option<Place> {
-    if here.is_empty() {
-        let name = workload.tracked_by.as_deref().unwrap_or(&workload.name);
-        return place_of(placing, name, &workload.labels);
+/// The Applications that deploy to a cluster, by the name in what they manage.
+struct Here<'a> {
+    by_name: BTreeMap<&'a str, Vec<&'a Known>>,
+    /// The labels that such a name may be in.
+    labels: BTreeSet<&'a str>,
+}
+
+impl<'a> Here<'a> {
+    fn of(cluster: &Cluster, known: &'a AllKnown) -> Here<'a> {
+        let mut here = Here { by_name: BTreeMap::new(), labels: BTreeSet::new() };
+        for known in deployed_here(cluster, known) {
+            here.by_name.entry(&known.tracking_name).or_default().push(known);
+            here.labels.insert(&known.instance_label);
+        }
+        here
     }
-    if let Some(name) = &workload.tracked_by {
-        return here.iter().find(|known| known.tracking_name == *name)?.place.clone();
+
+    fn named(&self, name: &str) -> impl Iterator<Item = &'a Known> {
+        self.by_name.get(name).into_iter().flatten().copied()
     }
-    // Charts set the same label to the name of their release: what Argo CD lists as the Application's own decides.
-    let own = (workload.kind.as_str().to_owned(), workload.namespace.clone(), workload.name.clone());
-    let labelled = |known: &&&Known| {
-        workload.labels.get(&known.instance_label) == Some(&known.tracking_name)
-            && (known.workloads.is_empty() || known.workloads.contains(&own))
-    };
-    here.iter().find(labelled)?.place.clone()
+
+    /// The place of a workload: of the Application that manages it, or where no Application is known to deploy to the cluster, by
+    /// the Application's name in it and its own labels.
+    fn place(&self, workload: &SeenWorkload, placing: &Placing) -> Option<Place> {
+        if self.by_name.is_empty() {
+            let name = workload.tracked_by.as_deref().unwrap_or(&workload.name);
+            return place_of(placing, name, &workload.labels);
+        }
+        if let Some(name) = &workload.tracked_by {
+            return self.named(name).next()?.place.clone();
+        }
+        // Charts set the same label to the name of their release: what Argo CD lists as the Application's own decides.
+        let own = (workload.kind.as_str().to_owned(), workload.namespace.clone(), workload.name.clone());
+        let labelled = self.labels.iter().filter_map(|label| {
+            let mut named = self.named(workload.labels.get(*label)?);
+            named.find(|known| {
+                known.instance_label == *label
+                    && (known.workloads.is_empty() || known.workloads.contains(&own))
+            })
+        });
+        labelled.into_iter().next()?.place.clone()
+    }
 }
 
 fn assemble(
@@ -293,6 +332,18 @@ fn assemble(
 /// Whether two readings say the same, leaving out what moves with every look of a controller.
 pub(super) fn same(one: &[Sighting], other: &[Sighting]) -> bool {
     one.len() == other.len() && one.iter().zip(other).all(|(one, other)| !one.is_news_after(other))
+    let same = |(one, other)| one == other || steady(one) == steady(other);
+    one.len() == other.len() && one.iter().zip(other).all(same)
+}
+
+fn steady(sighting: &Sighting) -> Sighting {
+    let mut sighting = sighting.clone();
+    match &mut sighting.seen {
+        Seen::Application(application) => application.last_reconciled = None,
+        Seen::Updater(updater) => updater.last_checked = None,
+        Seen::Branch(_) | Seen::DesiredTag(_) | Seen::Bump(_) | Seen::Workload(_) => {}
+    }
+    sighting
 }
 
 /// When a closed window opens: then what is seen is something else without anything having happened.
