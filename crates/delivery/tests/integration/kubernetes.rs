@@ -86,6 +86,14 @@ async fn read_until_refused(reader: &mut ClusterReader) -> String {
     }
 }
 
+async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds().await {
+        assert!(Instant::now() < deadline, "not after {} s: {what}", PATIENCE.as_secs());
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+}
+
 fn applications(seen: &[Sighting]) -> Vec<&Application> {
     seen.iter()
         .filter_map(|sighting| match &sighting.seen {
@@ -526,6 +534,20 @@ async fn kinds_that_are_not_served_are_no_problem_and_looked_for_again() {
     ] {
         server.delete(DEFINITION, "CustomResourceDefinition", "", name).await;
     }
+    let client = server.client().await;
+    let served = async || match client.list_api_group_resources(ARGO).await {
+        Ok(list) => list.resources.into_iter().map(|resource| resource.name).collect(),
+        Err(_) => Vec::new(),
+    };
+    // What is left of a definition is served until its objects are gone.
+    until("the kinds are not served", async || {
+        let served = served().await;
+        client.list_api_group_resources(UPDATER).await.is_err()
+            && !["rollouts", "applications", "appprojects"]
+                .iter()
+                .any(|gone| served.iter().any(|one| one == gone))
+    })
+    .await;
     let labelled = json!({
         "apiVersion": "apps/v1", "kind": "Deployment",
         "metadata": {
@@ -559,16 +581,7 @@ async fn kinds_that_are_not_served_are_no_problem_and_looked_for_again() {
     let definitions = PathBuf::from(std::env::var_os("TOLLGATE_TEST_CRDS").unwrap());
     let definition = std::fs::read_to_string(definitions.join("application-crd.yaml")).unwrap();
     server.apply(&definition).await;
-    let client = server.client().await;
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let served = client.list_api_group_resources(ARGO).await;
-        if served.is_ok_and(|list| list.resources.iter().any(|one| one.name == "applications")) {
-            break;
-        }
-        assert!(Instant::now() < deadline, "Applications are not served");
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
+    until("Applications are served", async || served().await.iter().any(|one| one == "applications")).await;
     server.apply(&application(namespace)).await;
     read_until(&mut reader, "the application", |seen| applications(seen).len() == 1).await;
 }
