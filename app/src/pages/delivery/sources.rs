@@ -43,11 +43,13 @@ fn cells(source: &SourceView) -> Vec<AnyView> {
     let (well, ill) = if is_read { ("read", "cannot be read") } else { ("taken in", "not taken in") };
     let state = match &source.problem {
         Some(problem) => {
-            view! { <div class="wrap"><Pill tone=Tone::Unknown label=ill /> " " {problem.clone()}</div> }.into_any()
+            view! { <div class="wrap"><Pill tone=Tone::Unknown label=ill /> " " {problem.clone()}</div> }
+                .into_any()
         }
         None => view! { <Pill tone=Tone::Ok label=well /> }.into_any(),
     };
-    let name = source.reader.clone().map(|name| view! { <div class="mut"><code class="break">{name}</code></div> });
+    let name =
+        source.reader.clone().map(|name| view! { <div class="mut"><code class="break">{name}</code></div> });
     let named = view! { <div>{source.source.clone()}{name}</div> }.into_any();
     vec![named, told, state]
 }
