@@ -12,6 +12,8 @@ use super::layers::{ConfigError, Layers, Section};
 
 /// How long to wait between two looks at a source that is polled.
 pub(super) const POLL: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_secs(86_400);
+/// The same of a GitOps repository, which may be on this disk.
+const GITOPS_POLL: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
 /// The branch of a GitOps repository, where nothing else is said.
 const BRANCH: &str = "main";
 
@@ -110,7 +112,7 @@ fn gitops_repository(section: &Section<'_>) -> Result<GitopsConfig, ConfigError>
         branch: section.text("branch")?.unwrap_or_else(|| BRANCH.to_owned()),
         files,
         tag_key: section.text("tag_key")?.unwrap_or_else(|| GitopsConfig::TAG_KEY.to_owned()),
-        poll: section.duration("poll", POLL)?.unwrap_or(GitopsConfig::POLL),
+        poll: section.duration("poll", GITOPS_POLL)?.unwrap_or(GitopsConfig::POLL),
     })
 }
 

@@ -5,6 +5,10 @@ mod common;
 
 /// Server functions, exports and events.
 mod api;
+/// A Kubernetes API server with the kinds of Argo CD.
+#[expect(dead_code, reason = "the readers' own tests use the rest")]
+#[path = "../../../crates/delivery/tests/integration/apiserver.rs"]
+mod apiserver;
 /// The command line: exit codes, messages, output.
 mod command_line;
 /// What is told of deliveries, and what is answered of it.
@@ -23,6 +27,8 @@ mod issuer;
 mod publish;
 /// Signing in, sessions and roles.
 mod sign_in;
+/// Sources of deliveries that are read.
+mod sources;
 /// Signed messages to other systems.
 mod webhook;
 /// Runs of continuous integration, by the tokens that they are given.

@@ -126,11 +126,13 @@ pub fn rollout_detail(workload: &str, deployment: &DeploymentState, new_pods: &[
         reason: "ReplicaFailure".into(),
         message: Some(message.clone()),
     });
+    // Until the controller has seen the new template, the status counts pods of the one before.
+    let is_counted = deployment.observed_generation >= deployment.generation;
     RolloutDetail {
         workload: Some(workload.into()),
         desired: Some(deployment.desired),
-        updated: Some(deployment.updated),
-        available: Some(deployment.available),
+        updated: is_counted.then_some(deployment.updated),
+        available: is_counted.then_some(deployment.available),
         waiting: of_pod.or(not_made),
         restarts: new_pods.iter().map(|pod| pod.restarts).sum(),
         deadline_exceeded: deployment.deadline_exceeded,
