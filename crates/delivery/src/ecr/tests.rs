@@ -1,3 +1,5 @@
+//! A registry as it is read, round by round.
+
 use domain::delivery::{ScanCounts, ServiceName};
 use serde_json::{Value, json};
 

@@ -1,3 +1,5 @@
+//! Which commits tags name, and what an image tells of them.
+
 use domain::delivery::ServiceName;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Where a tag stands in each kind of file, and what cannot be read.
+
 use domain::delivery::{EnvironmentName, ServiceName};
 use proptest::prelude::*;
 
