@@ -35,9 +35,20 @@ impl Connection {
         target: &str,
         body: &str,
     ) -> Result<String> {
+        self.send_with(&format!("Content-Type: {media_type}\r\n"), method, target, body)
+    }
+
+    /// As [`Connection::send`], with these header lines alone beside those that each request has.
+    pub(crate) fn send_with(
+        &mut self,
+        headers: &str,
+        method: &str,
+        target: &str,
+        body: &str,
+    ) -> Result<String> {
         write!(
             self.reader.get_mut(),
-            "{method} {target} HTTP/1.1\r\nHost: {}\r\nContent-Type: {media_type}\r\nContent-Length: {}\r\n\r\n{body}",
+            "{method} {target} HTTP/1.1\r\nHost: {}\r\n{headers}Content-Length: {}\r\n\r\n{body}",
             self.address,
             body.len()
         )?;

@@ -156,7 +156,7 @@ fn encoded(text: &str) -> String {
 }
 
 /// A figure of the program that `holder` started, in bytes, by its name in `/proc/PID/status`.
-fn memory(holder: u32, name: &str) -> Result<f64> {
+pub(super) fn memory(holder: u32, name: &str) -> Result<f64> {
     let children = std::fs::read_to_string(format!("/proc/{holder}/task/{holder}/children"))?;
     let process = children.split_whitespace().next().context("the console has ended")?;
     let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;

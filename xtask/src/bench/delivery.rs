@@ -3,12 +3,16 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use hmac::{Hmac, Mac};
 use serde_json::{Value, json};
+use sha2::Sha256;
 
 use super::report::{self, Row};
 use crate::http::Connection;
@@ -16,6 +20,12 @@ use crate::process::{self, Held};
 use crate::test::postgres;
 use crate::tools::Missing;
 use crate::{cargo, dev, emulator};
+
+/// Pages that are open at once, and webhooks that come meanwhile: 5,000 a minute for 18 seconds.
+const PAGES: usize = 500;
+const WEBHOOKS: usize = 1_500;
+const WEBHOOK_EVERY: Duration = Duration::from_millis(12);
+const SECRET: &str = "a secret of this run alone";
 
 /// How many of each are asked.
 const REQUESTS: usize = 300;
@@ -49,7 +59,7 @@ pub(super) fn run(quick: bool, binary: Option<PathBuf>) -> Result<()> {
     serve.current_dir(directory.path());
     emulator::environment(&mut serve);
     let begun = Instant::now();
-    let _held = Held::start("tollgate", &serve)?;
+    let server = Held::start("tollgate", &serve)?;
     let matrix = "/api/delivery/matrix";
     let socket = address.parse().context("an address")?;
     if !process::wait_until(PATIENCE, || dev::answers(socket)) {
@@ -94,7 +104,100 @@ pub(super) fn run(quick: bool, binary: Option<PathBuf>) -> Result<()> {
         let report = json!({ "service": service, "commit": commit, "stage": "ci", "job": format!("bench-{number}"), "status": "succeeded" });
         Ok(("POST", "/api/delivery/report".into(), json!({ "reports": [report] }).to_string()))
     })?;
+    let held = Flood { address: &address, pages: if quick { 50 } else { PAGES } };
+    rows.extend(held.measure(&commits, server.id(), &case("webhooks at 5,000 a minute"))?);
     report::publish("delivery", &rows)
+}
+
+/// Webhooks as fast as a large organization sends them, while many pages are open.
+struct Flood<'a> {
+    address: &'a str,
+    pages: usize,
+}
+
+impl Flood<'_> {
+    fn measure(&self, commits: &[(String, String)], server: u32, case: &str) -> Result<Vec<Row>> {
+        let mut pages = Vec::with_capacity(self.pages);
+        for _ in 0..self.pages {
+            let mut page = TcpStream::connect(self.address)?;
+            write!(
+                page,
+                "GET /api/events HTTP/1.1\r\nHost: {}\r\nAccept: text/event-stream\r\n\r\n",
+                self.address
+            )?;
+            page.set_read_timeout(Some(PATIENCE))?;
+            pages.push(page);
+        }
+        // Each has its answer begun before anything is told.
+        for page in &mut pages {
+            page.read_exact(&mut [0; 15])?;
+        }
+        let mut connection = Connection::open(self.address)?;
+        let mut times = Vec::with_capacity(WEBHOOKS);
+        let begun = Instant::now();
+        for number in 0..WEBHOOKS {
+            let due = begun + WEBHOOK_EVERY * u32::try_from(number)?;
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            let (service, commit) = &commits[number % commits.len()];
+            let body = workflow_job(service, commit, number).to_string();
+            // From when it was due: a server that falls behind is not waited for.
+            let answer = connection.send_with(&signed(&body)?, "POST", "/api/delivery/github", &body)?;
+            times.push(due.elapsed().as_secs_f64() * 1e3);
+            if !answer.contains("\"new\":1") {
+                bail!("a webhook was answered otherwise: {answer:.300}");
+            }
+        }
+        times.sort_by(f64::total_cmp);
+        let told: usize = pages.iter_mut().map(|page| told(page).map(usize::from)).sum::<Result<usize>>()?;
+        if told != pages.len() {
+            bail!("{told} of {} open pages were told", pages.len());
+        }
+        let case = format!("{case}, {} open pages", self.pages);
+        let of = |share: usize| times[(times.len() - 1) * share / 100];
+        Ok(vec![
+            row(case.clone(), "median", "ms", of(50)),
+            row(case.clone(), "99th percentile", "ms", of(99)),
+            row(case, "resident memory", "MB", super::console::memory(server, "VmRSS")? / 1e6),
+        ])
+    }
+}
+
+/// Whether an open page was told of a delivery.
+fn told(page: &mut TcpStream) -> Result<bool> {
+    let mut read = vec![0; 1 << 20];
+    let mut text = String::new();
+    // The first answer to come ends the waiting: what the page was told lies there by now.
+    for _ in 0..64 {
+        let length = page.read(&mut read)?;
+        text.push_str(&String::from_utf8_lossy(&read[..length]));
+        if text.contains("delivery") {
+            return Ok(true);
+        }
+        if length == 0 {
+            break;
+        }
+    }
+    Ok(false)
+}
+
+fn workflow_job(service: &str, commit: &str, number: usize) -> Value {
+    json!({
+        "action": "completed",
+        "repository": { "full_name": format!("acme/{service}") },
+        "workflow_job": {
+            "id": 1_000_000 + number, "run_id": number, "name": format!("flood-{number}"), "workflow_name": "build",
+            "head_sha": commit, "head_branch": "main", "status": "completed", "conclusion": "success",
+            "run_attempt": 1, "started_at": "2026-11-01T10:00:00Z", "completed_at": "2026-11-01T10:01:00Z",
+        },
+    })
+}
+
+/// The headers of a signed webhook.
+fn signed(body: &str) -> Result<String> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes())?;
+    mac.update(body.as_bytes());
+    let signature = hex::encode(mac.finalize().into_bytes());
+    Ok(format!("X-GitHub-Event: workflow_job\r\nX-Hub-Signature-256: sha256={signature}\r\n"))
 }
 
 fn serve(binary: &Path, file: &Path, address: &str, database_url: &str) -> Command {
@@ -109,9 +212,13 @@ fn serve(binary: &Path, file: &Path, address: &str, database_url: &str) -> Comma
 }
 
 fn configuration(services: u32) -> String {
-    let mut text = "[delivery]\nenvironments = [\"dev\", \"test\", \"staging\", \"prod\"]\n".to_owned();
+    let mut text = format!(
+        "[delivery]\nenvironments = [\"dev\", \"test\", \"staging\", \"prod\"]\ngithub_webhook_secret = \"{SECRET}\"\n"
+    );
     for number in 0..services {
-        text.push_str(&format!("\n[[services]]\nname = \"service-{number}\"\n"));
+        text.push_str(&format!(
+            "\n[[services]]\nname = \"service-{number}\"\nrepository = \"acme/service-{number}\"\n"
+        ));
     }
     text
 }
