@@ -18,7 +18,7 @@ pub(crate) struct KnownImages {
     repository: Option<String>,
 }
 
-/// What follows from the sightings of a place.
+/// What follows from the sightings of a service.
 pub(crate) struct Derived {
     pub(crate) facts: Vec<Fact>,
     /// Whether every tag that is seen is of a known commit: what is not may become known.
@@ -102,26 +102,12 @@ impl Delivery {
         let named = self.name_images(images, now).await?;
         facts.extend(named.facts);
         if !named.services.is_empty() {
-            for place in self.places_of(&named.services).await? {
-                facts.extend(self.derive(&place, now).await?.facts);
+            self.discover(&self.store.seen_here().await?);
+            for service in &named.services {
+                facts.extend(self.derive(service, now).await?.facts);
             }
         }
         self.record(facts, now).await
-    }
-
-    /// The places where something is seen of services, as far as they are followed.
-    pub(crate) async fn places_of(
-        &self,
-        services: &BTreeSet<ServiceName>,
-    ) -> Result<BTreeSet<Place>, DeliveryError> {
-        let here = self.store.seen_here().await?;
-        self.discover(&here);
-        let places = here.into_iter().map(|seen| seen.place);
-        let of_these = |place: &Place| {
-            services.contains(&place.service)
-                && self.followed(&place.service, Some(&place.environment)).is_ok()
-        };
-        Ok(places.filter(of_these).collect())
     }
 
     /// What is known of the images that are seen.
@@ -141,17 +127,31 @@ impl Delivery {
         })
     }
 
-    /// The facts that follow from what is seen of a place.
-    pub(crate) async fn derive(&self, place: &Place, now: Timestamp) -> Result<Derived, DeliveryError> {
-        let sightings = self.store.sightings(&place.service).await?;
-        let images = self.known_images(&place.service, &sightings).await?;
-        let standing = self.store.standing(&place.service).await?;
-        let current = standing
-            .as_ref()
-            .and_then(|standing| standing.environment(&place.environment)?.current.as_ref())
-            .map(|current| (&current.commit, current.at));
-        let scene = Scene::of(place, sightings.iter().map(|(reader, sighting)| (reader.as_str(), sighting)));
-        let facts = scene.facts(&images, &Told { place, current, now });
-        Ok(Derived { facts, all_known: scene.all_known(&images) })
+    /// The facts that follow from what is seen of a service, in the environments that are followed.
+    pub(crate) async fn derive(
+        &self,
+        service: &ServiceName,
+        now: Timestamp,
+    ) -> Result<Derived, DeliveryError> {
+        let sightings = self.store.sightings(service).await?;
+        let images = self.known_images(service, &sightings).await?;
+        let standing = self.store.standing(service).await?;
+        let places: BTreeSet<&Place> =
+            sightings.iter().filter_map(|(_, sighting)| sighting.place.as_ref()).collect();
+        let mut derived = Derived { facts: Vec::new(), all_known: true };
+        for place in places {
+            if self.followed(service, Some(&place.environment)).is_err() {
+                continue;
+            }
+            let current = standing
+                .as_ref()
+                .and_then(|standing| standing.environment(&place.environment)?.current.as_ref())
+                .map(|current| (&current.commit, current.at));
+            let scene =
+                Scene::of(place, sightings.iter().map(|(reader, sighting)| (reader.as_str(), sighting)));
+            derived.facts.extend(scene.facts(&images, &Told { place, current, now }));
+            derived.all_known &= scene.all_known(&images);
+        }
+        Ok(derived)
     }
 }

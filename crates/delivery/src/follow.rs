@@ -1,15 +1,18 @@
 //! Follows the sources that are read: each by one process at a time, and what it sees becomes facts.
 
 use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use domain::delivery::{Fact, Place, Source};
+use domain::delivery::{Fact, ServiceName, Source};
+use futures::FutureExt;
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
-use store::Lease;
+use store::{DELIVERY_EVENT, DeliveryEvent, Lease, StoreError, StoredEvent};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::reader::{Checked, ReadError, Reader, Told};
+use crate::reader::{Checked, ReadError, Reader, RegistryImage, Told};
 use crate::{Delivery, DeliveryError};
 
 /// For how long a process that is gone keeps a source to itself.
@@ -23,6 +26,12 @@ const SHORTEST_PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// How many facts' ids a reader's task remembers, so that it does not tell them again.
 const REMEMBERED: usize = 100_000;
+/// Of how many services facts are recorded together.
+const SERVICES_AT_ONCE: usize = 20;
+/// How many events are looked through for what was told of a service.
+const MOST_EVENTS: u32 = 1_000;
+/// How many problems of a source are told one by one.
+const MOST_PROBLEMS: usize = 5;
 
 /// A reader with the name that it is known by: `git/acme/gitops`.
 pub struct Followed {
@@ -36,11 +45,28 @@ struct Turn {
     name: String,
     source: Source,
     reader: Box<dyn Reader>,
+    /// The lease's number in the last turn: with another one somebody else has read in between.
+    fence: Option<i64>,
+    /// Whether it has not kept anything with this number.
+    begun_anew: bool,
+    /// What was told and is not known to be kept. The reader may not tell it again: it goes on from there.
+    facts: Vec<Fact>,
+    images: Vec<RegistryImage>,
     /// The ids of the facts that were told.
     told: BTreeSet<String>,
-    /// Places whose facts have not been derived since something else was seen of them, or of which an image is of no known commit.
-    open: BTreeSet<Place>,
+    /// Services whose facts have not been derived since something else was seen or named of them.
+    open: BTreeSet<ServiceName>,
+    /// Services of which an image is of no known commit: it may become known with whatever else is told of them.
+    unknown: BTreeSet<ServiceName>,
+    /// The last event that was looked through for what was told of these.
+    event: i64,
     failures: u32,
+}
+
+/// Why nothing came of a turn.
+enum Missed {
+    Read(ReadError),
+    Keep(DeliveryError),
 }
 
 impl Delivery {
@@ -55,7 +81,16 @@ impl Delivery {
             Err(error) => tracing::warn!(%error, "what was seen before cannot be read"),
         }
         let holder = uuid::Uuid::new_v4().to_string();
-        join_all(readers.into_iter().map(|followed| self.follow(followed, &holder, &shutdown))).await;
+        // Each in a task of its own: one that computes for long keeps no other from renewing its lease.
+        let mut tasks = JoinSet::new();
+        for followed in readers {
+            tasks.spawn(self.clone().follow(followed, holder.clone(), shutdown.clone()));
+        }
+        while let Some(ended) = tasks.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a source is not followed any more: restart the server");
+            }
+        }
     }
 
     /// Tries everything that each source needs.
@@ -71,26 +106,29 @@ impl Delivery {
         join_all(checks).await
     }
 
-    async fn follow(&self, followed: Followed, holder: &str, shutdown: &CancellationToken) {
-        let Followed { name, source, reader } = followed;
-        let mut turn =
-            Turn { name, source, reader, told: BTreeSet::new(), open: BTreeSet::new(), failures: 0 };
+    async fn follow(self, followed: Followed, holder: String, shutdown: CancellationToken) {
+        let mut turn = Turn::new(followed);
         let mut held = None;
-        loop {
-            let wait = match self.lease(&turn.name, holder).await {
-                Some(lease) => {
-                    let wait = tokio::select! {
-                        () = shutdown.cancelled() => Duration::ZERO,
-                        wait = self.take_turn(&mut turn, &lease, holder) => wait,
-                    };
-                    held = Some(lease);
-                    wait
+        while !shutdown.is_cancelled() {
+            let Some(lease) = self.lease(&turn.name, &holder).await else {
+                tokio::select! {
+                    () = shutdown.cancelled() => break,
+                    () = tokio::time::sleep(RENEWAL) => continue,
                 }
-                None => RENEWAL,
+            };
+            turn.begin(&lease);
+            held = Some(lease.clone());
+            // It is held while the source is left alone too: another process would read at once, whatever the source said.
+            let turn_and_pause = async {
+                let pause = self.take_turn(&mut turn, &lease).await;
+                tokio::time::sleep(pause).await;
             };
             tokio::select! {
                 () = shutdown.cancelled() => break,
-                () = tokio::time::sleep(wait) => {}
+                () = self.while_held(&lease.name, &holder) => {
+                    tracing::warn!(reader = lease.name, "another process reads it by now");
+                }
+                () = turn_and_pause => {}
             }
         }
         if let Some(lease) = held
@@ -110,35 +148,44 @@ impl Delivery {
     }
 
     /// Reads once, and answers how long to wait.
-    async fn take_turn(&self, turn: &mut Turn, lease: &Lease, holder: &str) -> Duration {
-        let read = tokio::select! {
-            read = tokio::time::timeout(LONGEST_READ, turn.reader.read(Timestamp::now())) => read,
-            () = self.while_held(&lease.name, holder) => {
+    async fn take_turn(&self, turn: &mut Turn, lease: &Lease) -> Duration {
+        // A defect of one reader is no reason to read nothing else.
+        let outcome = AssertUnwindSafe(self.read(turn, lease)).catch_unwind().await;
+        let error = match outcome {
+            Ok(Ok(())) => {
+                turn.failures = 0;
+                return turn.reader.pause().max(Duration::from_millis(100));
+            }
+            Ok(Err(Missed::Keep(DeliveryError::Store(StoreError::LeaseLost { .. })))) => {
                 tracing::warn!(reader = turn.name, "another process reads it by now");
                 return RENEWAL;
             }
-        };
-        let now = Timestamp::now();
-        let outcome = match read {
-            Ok(Ok(told)) => self.keep(turn, told, lease, now).await.map_err(|error| {
+            Ok(Err(Missed::Keep(error))) => {
                 tracing::error!(%error, reader = turn.name, "what a source told cannot be kept; trying again");
                 ReadError::new(error.to_string())
-            }),
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(ReadError::new("It did not answer in time.")),
+            }
+            Ok(Err(Missed::Read(error))) => {
+                tracing::warn!(%error, reader = turn.name, "a source cannot be read; trying again");
+                error
+            }
+            Err(_) => {
+                tracing::error!(reader = turn.name, "reading a source panicked; trying again");
+                ReadError::new("Reading it ended in a defect: see the server's log.")
+            }
         };
-        let Err(error) = outcome else {
-            turn.failures = 0;
-            return turn.reader.pause().max(Duration::from_millis(100));
-        };
-        tracing::warn!(%error, reader = turn.name, "a source cannot be read; trying again");
-        if let Err(error) = self.store.keep_problem(&turn.name, turn.source, &error.message, now, lease).await
-        {
+        let kept = self.store.keep_problem(&turn.name, turn.source, &error.message, Timestamp::now(), lease);
+        if let Err(error) = kept.await {
             tracing::error!(%error, reader = turn.name, "that a source cannot be read cannot be kept");
         }
         let pause = pause_after(turn.failures, error.retry_after);
         turn.failures = turn.failures.saturating_add(1);
         pause
+    }
+
+    async fn read(&self, turn: &mut Turn, lease: &Lease) -> Result<(), Missed> {
+        let read = tokio::time::timeout(LONGEST_READ, turn.reader.read(Timestamp::now())).await;
+        let told = read.unwrap_or_else(|_| Err(ReadError::new("It did not answer in time.")));
+        self.keep(turn, told.map_err(Missed::Read)?, lease, Timestamp::now()).await.map_err(Missed::Keep)
     }
 
     /// Renews the lease; ends when it is lost.
@@ -161,48 +208,129 @@ impl Delivery {
         lease: &Lease,
         now: Timestamp,
     ) -> Result<(), DeliveryError> {
-        let mut facts = told.facts;
-        let named = self.name_images(&told.images, now).await?;
-        facts.extend(named.facts);
-        facts.retain(|fact| !turn.told.contains(&fact.source_id));
+        let Told { facts, images, sightings, problems } = told;
+        turn.facts.extend(facts);
+        turn.images.extend(images);
+        let named = self.name_images(&turn.images, now).await?;
+        turn.open.extend(named.services);
+        let facts = turn.facts.iter().cloned().chain(named.facts).collect();
         self.tell(turn, facts, now).await?;
-        let problem = (!told.problems.is_empty()).then(|| told.problems.join(" "));
+        (turn.facts, turn.images) = (Vec::new(), Vec::new());
+
+        let problem = in_short(&problems);
         let moved = self
             .store
-            .keep_reading(&turn.name, turn.source, told.sightings.as_deref(), problem.as_deref(), now, lease)
+            .keep_reading(&turn.name, turn.source, sightings.as_deref(), problem.as_deref(), now, lease)
             .await?;
-        if !moved.is_empty() || !named.services.is_empty() {
-            let mut services = named.services;
-            services.extend(moved.into_iter().map(|place| place.service));
-            turn.open.extend(self.places_of(&services).await?);
+        turn.open.extend(moved.into_iter().map(|place| place.service));
+        if turn.begun_anew
+            && let Some(sightings) = sightings
+        {
+            // Whoever kept these before may have ended before their facts were derived.
+            turn.open.extend(sightings.into_iter().filter_map(|seen| Some(seen.place?.service)));
+            turn.begun_anew = false;
         }
-        for place in std::mem::take(&mut turn.open) {
-            let derived = match self.derive(&place, now).await {
-                Ok(derived) => derived,
-                Err(error) => {
-                    turn.open.insert(place);
-                    return Err(error);
+        self.reopen(turn).await?;
+        self.derive_open(turn, now).await
+    }
+
+    /// Looks for what was told of services of which an image is of no known commit.
+    async fn reopen(&self, turn: &mut Turn) -> Result<(), DeliveryError> {
+        let last = self.store.last_event_seq().await?;
+        if last != turn.event && !turn.unknown.is_empty() {
+            let events = self.store.events_after(turn.event, MOST_EVENTS).await?;
+            let whole = events.first().is_some_and(|first| first.seq == turn.event + 1)
+                && events.len() < MOST_EVENTS as usize;
+            let of = |event: &StoredEvent| serde_json::from_str::<DeliveryEvent>(&event.payload).ok();
+            let deliveries = events.iter().filter(|event| event.kind == DELIVERY_EVENT);
+            let moved: BTreeSet<_> = deliveries.filter_map(of).flat_map(|event| event.services).collect();
+            let again = turn.unknown.iter().filter(|service| !whole || moved.contains(service));
+            turn.open.extend(again.cloned());
+        }
+        turn.event = last;
+        Ok(())
+    }
+
+    async fn derive_open(&self, turn: &mut Turn, now: Timestamp) -> Result<(), DeliveryError> {
+        if turn.open.is_empty() {
+            return Ok(());
+        }
+        self.discover(&self.store.seen_here().await?);
+        while !turn.open.is_empty() {
+            let services: Vec<ServiceName> = turn.open.iter().take(SERVICES_AT_ONCE).cloned().collect();
+            let mut facts = Vec::new();
+            for service in &services {
+                let derived = self.derive(service, now).await?;
+                facts.extend(derived.facts);
+                if derived.all_known {
+                    turn.unknown.remove(service);
+                } else {
+                    turn.unknown.insert(service.clone());
                 }
-            };
-            if !derived.all_known {
-                turn.open.insert(place);
             }
-            let mut facts = derived.facts;
-            facts.retain(|fact| !turn.told.contains(&fact.source_id));
             self.tell(turn, facts, now).await?;
+            for service in &services {
+                turn.open.remove(service);
+            }
         }
         Ok(())
     }
 
-    async fn tell(&self, turn: &mut Turn, facts: Vec<Fact>, now: Timestamp) -> Result<(), DeliveryError> {
+    /// Takes in what was not told before. One that cannot be taken must not keep the others from being taken.
+    async fn tell(&self, turn: &mut Turn, mut facts: Vec<Fact>, now: Timestamp) -> Result<(), DeliveryError> {
         if turn.told.len() > REMEMBERED {
             turn.told.clear();
         }
+        facts.retain(|fact| {
+            !turn.told.contains(&fact.source_id)
+                && self
+                    .takes(fact)
+                    .inspect_err(|error| {
+                        tracing::warn!(%error, reader = turn.name, id = fact.source_id, "a fact is left out");
+                    })
+                    .is_ok()
+        });
         let ids: Vec<String> = facts.iter().map(|fact| fact.source_id.clone()).collect();
         self.record(facts, now).await?;
         turn.told.extend(ids);
         Ok(())
     }
+}
+
+impl Turn {
+    fn new(followed: Followed) -> Turn {
+        let Followed { name, source, reader } = followed;
+        Turn {
+            name,
+            source,
+            reader,
+            fence: None,
+            begun_anew: true,
+            facts: Vec::new(),
+            images: Vec::new(),
+            told: BTreeSet::new(),
+            open: BTreeSet::new(),
+            unknown: BTreeSet::new(),
+            event: 0,
+            failures: 0,
+        }
+    }
+
+    fn begin(&mut self, lease: &Lease) {
+        if self.fence.replace(lease.fence) != Some(lease.fence) {
+            self.begun_anew = true;
+        }
+    }
+}
+
+/// The first of many problems, and how many there are beside.
+fn in_short(problems: &[String]) -> Option<String> {
+    let (first, rest) = problems.split_at(problems.len().min(MOST_PROBLEMS));
+    let mut text = first.join(" ");
+    if !rest.is_empty() {
+        text.push_str(&format!(" And {} more.", rest.len()));
+    }
+    (!text.is_empty()).then_some(text)
 }
 
 /// How long to wait after a number of failures before: as long as the source says, if it does.
@@ -214,6 +342,15 @@ fn pause_after(failures: u32, retry_after: Option<Duration>) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn many_problems_are_told_in_short() {
+        let problems = |count: usize| (1..=count).map(|one| format!("{one}.")).collect::<Vec<_>>();
+        assert_eq!(in_short(&problems(0)), None);
+        assert_eq!(in_short(&problems(2)).as_deref(), Some("1. 2."));
+        assert_eq!(in_short(&problems(5)).as_deref(), Some("1. 2. 3. 4. 5."));
+        assert_eq!(in_short(&problems(205)).as_deref(), Some("1. 2. 3. 4. 5. And 200 more."));
+    }
 
     #[test]
     fn pauses_grow_and_respect_what_the_source_says() {

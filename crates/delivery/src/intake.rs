@@ -80,8 +80,7 @@ impl Delivery {
     /// [`DeliveryError::UnknownEnvironment`], and [`DeliveryError::NotKept`] where the store fails.
     pub async fn record(&self, facts: Vec<Fact>, now: Timestamp) -> Result<Recorded, DeliveryError> {
         for fact in &facts {
-            fact.check()?;
-            self.followed(&fact.service, fact.environment.as_ref())?;
+            self.takes(fact)?;
         }
         if facts.is_empty() {
             return Ok(Recorded::default());
@@ -93,5 +92,11 @@ impl Delivery {
             self.sources.told(source, now);
         }
         Ok(recorded)
+    }
+
+    /// Whether a fact can be taken in.
+    pub(crate) fn takes(&self, fact: &Fact) -> Result<(), DeliveryError> {
+        fact.check()?;
+        self.followed(&fact.service, fact.environment.as_ref())
     }
 }
