@@ -84,8 +84,11 @@ impl Delivery {
                 || sightings.iter().filter(|(_, seen)| seen.place.as_ref().is_none_or(|one| *one == place));
             let scene = Scene::of(&place, here().map(|(reader, sighting)| (reader.as_str(), sighting)));
             let reader = |name: &String| readers.iter().find(|reader| reader.name == *name);
-            let asked: Vec<(Source, &ReaderState)> =
-                here().filter_map(|(name, sighting)| Some((sighting.seen.source(), reader(name)?))).collect();
+            // A branch is of no place: that another repository cannot be read says nothing of what stands in this one.
+            let of_place = here().filter(|(_, sighting)| sighting.place.is_some());
+            let asked: Vec<(Source, &ReaderState)> = of_place
+                .filter_map(|(name, sighting)| Some((sighting.seen.source(), reader(name)?)))
+                .collect();
             let facts = EnvironmentFacts {
                 branch: service.map(|service| service.branch.clone()),
                 ..scene.environment_facts(

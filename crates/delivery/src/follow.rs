@@ -208,7 +208,10 @@ impl Delivery {
         lease: &Lease,
         now: Timestamp,
     ) -> Result<(), DeliveryError> {
-        let Told { facts, images, sightings, problems } = told;
+        let Told { mut facts, mut images, sightings, problems } = told;
+        // Some readers do tell them again.
+        facts.retain(|fact| turn.facts.iter().all(|known| known.source_id != fact.source_id));
+        images.retain(|image| !turn.images.contains(image));
         turn.facts.extend(facts);
         turn.images.extend(images);
         let named = self.name_images(&turn.images, now).await?;

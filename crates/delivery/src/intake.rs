@@ -80,6 +80,10 @@ impl Delivery {
     /// [`DeliveryError::UnknownEnvironment`], and [`DeliveryError::NotKept`] where the store fails.
     pub async fn record(&self, facts: Vec<Fact>, now: Timestamp) -> Result<Recorded, DeliveryError> {
         for fact in &facts {
+            if let Err(DeliveryError::UnknownService(_)) = self.takes(fact) {
+                // Another process may have found it since.
+                self.discover(&self.store.seen_here().await?);
+            }
             self.takes(fact)?;
         }
         if facts.is_empty() {

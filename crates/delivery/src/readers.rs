@@ -37,7 +37,7 @@ pub async fn readers(config: &DeliveryConfig, access: &AwsAccess) -> Result<Vec<
         repositories.dedup_by(|one, other| one.eq_ignore_ascii_case(other));
         let shared = Arc::new(config.clone());
         readers.extend(repositories.into_iter().map(|repository| Followed {
-            name: format!("github/{repository}"),
+            name: github_reader(repository),
             source: Source::Github,
             reader: Box::new(GithubReader::new(github.clone(), shared.clone(), repository.clone())),
         }));
@@ -75,6 +75,11 @@ pub async fn readers(config: &DeliveryConfig, access: &AwsAccess) -> Result<Vec<
         )),
     }));
     Ok(readers)
+}
+
+/// What the reader of a repository on GitHub is called.
+pub(crate) fn github_reader(repository: &str) -> String {
+    format!("github/{repository}")
 }
 
 impl DeliveryConfig {

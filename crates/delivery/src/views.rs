@@ -1,15 +1,21 @@
 //! The answers as they are shown, for somebody who may see a part of the services and environments.
 
+use std::collections::BTreeSet;
+
 use domain::delivery::{
-    Cell, ChangeSummary, CommitSha, EnvironmentName, Fact, Search, ServiceName, Timeline,
+    Answer, Cell, ChangeSummary, CommitSha, EnvironmentName, Fact, Reason, Search, ServiceName, Timeline,
 };
-use domain::wire::delivery::{DoraView, MatrixRow, MatrixView, ReasonView, TimelineView};
+use domain::wire::delivery::{DoraView, MatrixRow, MatrixView, ReasonView, SourceView, TimelineView};
 use jiff::Timestamp;
 
+use crate::readers::github_reader;
 use crate::{Delivery, DeliveryError, MOST_CHANGES, Service};
 
 /// The windows that metrics are measured over, in days.
 const WINDOWS: [u32; 3] = [7, 30, 90];
+
+/// That there is a problem, for those who are not told which.
+const PROBLEM: &str = "Not all of it can be read. Whoever sees every environment is told why.";
 
 /// What somebody sees: whether a service in an environment is shown to them. What is not is in no answer.
 pub trait Sight {
@@ -62,7 +68,7 @@ impl Delivery {
         Ok(MatrixView {
             rows: shown.map(row).collect(),
             environments: environments.iter().map(ToString::to_string).collect(),
-            sources: self.sources().await?,
+            sources: self.sources_in_sight(sight).await?,
         })
     }
 
@@ -86,9 +92,13 @@ impl Delivery {
         let mut view = TimelineView::of(&timeline);
         view.environments.retain(|one| sees(&one.environment));
         view.path.retain(|hop| hop.environment.as_deref().is_none_or(sees));
+        let everything = self.sees_everything(sight);
         for one in &mut view.environments {
             let reason = reasons.iter().find(|(name, _)| name.as_str() == one.environment);
-            one.reason = reason.map(|(_, answer)| ReasonView::of(answer));
+            one.reason = reason.map(|(_, answer)| {
+                let from_in_sight = |from: &EnvironmentName| sight.sees(&service, from);
+                ReasonView::of(&shown(answer, from_in_sight, everything))
+            });
         }
         Ok(view)
     }
@@ -171,6 +181,33 @@ impl Delivery {
         Ok(seen.map(DoraView::of).collect())
     }
 
+    fn sees_everything(&self, sight: &impl Sight) -> bool {
+        self.services().iter().all(|service| {
+            self.config.environments.names().iter().all(|environment| sight.sees(&service.name, environment))
+        })
+    }
+
+    /// Who tells of what somebody sees. What keeps one from telling may name anything that it reads, so that only those who see
+    /// everything are told what it is.
+    async fn sources_in_sight(&self, sight: &impl Sight) -> Result<Vec<SourceView>, DeliveryError> {
+        let sources = self.sources().await?;
+        if self.sees_everything(sight) {
+            return Ok(sources);
+        }
+        let here = self.store.seen_here().await?;
+        let in_sight = here.iter().filter(|seen| sight.sees(&seen.place.service, &seen.place.environment));
+        let mut readers: BTreeSet<String> = in_sight.map(|seen| seen.reader.clone()).collect();
+        let services = self.services();
+        let seen = services.iter().filter(|service| self.sees_service(sight, &service.name));
+        readers.extend(seen.filter_map(|service| Some(github_reader(service.repository.as_ref()?))));
+        let shown = |source: &SourceView| source.reader.as_ref().is_none_or(|name| readers.contains(name));
+        let sources = sources
+            .into_iter()
+            .filter(shown)
+            .map(|source| SourceView { problem: source.problem.map(|_| PROBLEM.to_owned()), ..source });
+        Ok(sources.collect())
+    }
+
     /// A service that is followed and seen; to those who do not see it, it is unknown.
     async fn service_in_sight(&self, sight: &impl Sight, name: &str) -> Result<ServiceName, DeliveryError> {
         let service = ServiceName::parse(name)?;
@@ -183,4 +220,17 @@ impl Delivery {
         }
         if self.sees_service(sight, &service) { Ok(service) } else { Err(unknown()) }
     }
+}
+
+/// An answer without what it says of environments that are not in sight.
+fn shown(answer: &Answer, sees: impl Fn(&EnvironmentName) -> bool, everything: bool) -> Answer {
+    let mut shown = answer.clone();
+    match &mut shown.reason {
+        Reason::PromotionNeeded { from } | Reason::NotInSourceEnvironment { from } if !sees(from) => {
+            shown.reason = Reason::Promoted;
+        }
+        Reason::SourceDown { error, .. } if !everything => *error = None,
+        _ => {}
+    }
+    shown
 }

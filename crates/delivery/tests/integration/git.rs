@@ -15,24 +15,24 @@ use jiff::Timestamp;
 use tempfile::TempDir;
 
 /// A repository with a work tree.
-struct Repository {
+pub(super) struct Repository {
     directory: TempDir,
     /// Commits are a minute apart.
-    clock: i64,
+    pub(super) clock: i64,
 }
 
 /// When the first commit is made.
 const BEGINNING: i64 = 1_790_000_000;
 
 impl Repository {
-    fn new() -> Repository {
+    pub(super) fn new() -> Repository {
         let repository = Repository { directory: TempDir::new().unwrap(), clock: BEGINNING };
         std::fs::create_dir(repository.path()).unwrap();
         repository.git(&["init", "--quiet", "--initial-branch=main"]);
         repository
     }
 
-    fn path(&self) -> PathBuf {
+    pub(super) fn path(&self) -> PathBuf {
         self.directory.path().join("gitops")
     }
 
@@ -55,7 +55,7 @@ impl Repository {
         self.head()
     }
 
-    fn put(&mut self, path: &str, text: &str, message: &str) -> String {
+    pub(super) fn put(&mut self, path: &str, text: &str, message: &str) -> String {
         self.write(path, text);
         self.commit(message)
     }

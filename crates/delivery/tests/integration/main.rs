@@ -8,6 +8,8 @@ mod apiserver;
 mod ecr;
 /// Messages of a whole day, in any order and more than once.
 mod flood;
+/// What becomes of what readers tell, and of the readers.
+mod follow;
 mod git;
 mod github;
 /// The API server itself, as the others rely on it.

@@ -126,6 +126,8 @@ pub enum Reason {
     NotInSourceEnvironment {
         from: EnvironmentName,
     },
+    /// Either of these, for somebody who does not see that environment.
+    Promoted,
     PipelineWrites,
     NoAutomation,
 
@@ -270,6 +272,7 @@ impl Reason {
             Reason::UpdaterPassedOver { .. } => "updater-passed-over",
             Reason::PromotionNeeded { .. } => "promotion-needed",
             Reason::NotInSourceEnvironment { .. } => "not-in-source-environment",
+            Reason::Promoted => "promoted",
             Reason::PipelineWrites => "pipeline-writes",
             Reason::NoAutomation => "no-automation",
             Reason::BumpNeedsReview { .. } => "bump-needs-review",
@@ -330,6 +333,7 @@ impl Reason {
             | Reason::CiUnknown
             | Reason::ImageUnknown
             | Reason::UpdaterUnknown
+            | Reason::Promoted
             | Reason::ArgoUnknown
             | Reason::SourceDown { .. } => NextMove::Unknown,
             Reason::RolledBack { .. }

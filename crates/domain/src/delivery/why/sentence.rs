@@ -209,6 +209,7 @@ impl fmt::Display for InWords<'_> {
             Reason::NotInSourceEnvironment { from } => {
                 write!(f, "It is not live in {from} yet, from where it is promoted")
             }
+            Reason::Promoted => f.write_str("It comes here by promotion from another environment"),
             Reason::PipelineWrites => {
                 f.write_str("The image is there; the pipeline has not written its tag to Git yet")
             }
