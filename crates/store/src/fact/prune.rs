@@ -74,13 +74,15 @@ async fn live_in(
     Ok(live)
 }
 
-/// Deletes a change, and answers how many facts it had.
+/// Deletes a change with the names of its images, and answers how many facts it had.
 async fn delete_change(
     tx: &mut AnyConnection,
     (service, commit): &(String, String),
 ) -> Result<u64, StoreError> {
     let mut deleted = 0;
     for statement in [
+        // They may be of its first digits, as those stand in a tag.
+        "DELETE FROM delivery_image_names WHERE service = $1 AND commit_sha = substr($2, 1, length(commit_sha))",
         "DELETE FROM delivery_changes WHERE service = $1 AND commit_sha = $2",
         "DELETE FROM facts WHERE service = $1 AND commit_sha = $2",
     ] {

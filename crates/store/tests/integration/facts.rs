@@ -19,7 +19,7 @@ on_both_databases!(
     changes_are_found,
 );
 
-const FOREVER: Retention = Retention {
+pub(crate) const FOREVER: Retention = Retention {
     history: SignedDuration::MAX,
     audit: None,
     events: SignedDuration::MAX,

@@ -7,9 +7,10 @@ use domain::delivery::{
     ServiceName, Sighting, Source, Stage, Status, Workload,
 };
 use jiff::{SignedDuration, Timestamp};
-use store::{DELIVERY_EVENT, ImageName, Lease, Store, StoreError};
+use store::{DELIVERY_EVENT, ImageName, Lease, Retention, Store, StoreError};
 
 use crate::database::Database;
+use crate::facts::FOREVER;
 use crate::on_both_databases;
 
 on_both_databases!(
@@ -166,4 +167,13 @@ async fn images_are_known_by_their_names(database: &Database) {
     assert_eq!(found, expected);
     let other = store.commits_of_images(&place("orders").service, &asked).await.expect("they are read");
     assert!(other.is_empty(), "another service's tags are its own");
+
+    // What was called after it goes with the change, also where the name has only its first digits.
+    let digits = CommitSha::parse(&"a".repeat(7)).expect("a commit");
+    store.name_images(&[name("main-aaaaaaa", digits)].into()).await.expect("it is named");
+    let retention = Retention { facts: SignedDuration::from_secs(60), ..FOREVER };
+    store.prune(at(1_000), &retention).await.expect("pruned");
+    let asked = ["1.0.0", "main-aaaaaaa", "v2"].map(str::to_owned).into();
+    let found = store.commits_of_images(&service, &asked).await.expect("they are read");
+    assert_eq!(found, [("v2".to_owned(), sha("b"))].into(), "of this commit nothing else was ever told");
 }
