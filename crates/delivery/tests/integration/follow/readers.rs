@@ -47,12 +47,12 @@ async fn what_cannot_be_read_stays_and_grows_old() {
     let later = now + STALE_AFTER + SignedDuration::from_secs(5);
     assert_eq!(health(&process, later).await, (HealthView::Unknown, Some(HealthView::Healthy)));
     // It does not become known by another failure.
-    skip(FIRST_PAUSE).await;
+    skip(FIRST_PAUSE, &[&process]).await;
     hub.fail(&process, "The cluster does not answer.", None).await;
     assert_eq!(health(&process, later).await.0, HealthView::Unknown);
 
     // Nor by what is read while a part is not: that is only said.
-    skip(2 * FIRST_PAUSE).await;
+    skip(2 * FIRST_PAUSE, &[&process]).await;
     let problems = vec!["Pods may not be listed.".to_owned(), "Neither may ReplicaSets.".to_owned()];
     hub.tell(Told { sightings: Some(runs("1.4.2", 2)), problems, ..Told::default() }).await;
     let problem = process.source("cluster/hub").await.problem;
@@ -76,16 +76,14 @@ async fn a_source_that_says_when_to_come_back_is_left_alone_until_then() {
     github.fail(&process, "The rate limit is reached.", Some(Duration::from_secs(3_000))).await;
     let (begun, second) = (Timestamp::now(), SignedDuration::from_secs(1));
     for _ in 0..5 {
-        skip(Duration::from_secs(599)).await;
-        // It writes after what its process had to write.
-        process.store.acquire_lease("something else", "a test", begun, second).await.unwrap();
+        skip(Duration::from_secs(599), &[&process, &other]).await;
     }
     assert_eq!((github.reads(), never.reads()), (1, 0));
     // Meanwhile the lease is renewed: otherwise it would have run out a minute after it was taken.
     let (name, by_then) = ("delivery/github/acme/users", begun + SignedDuration::from_mins(1));
     let taken = other.store.acquire_lease(name, "another", by_then, second).await.unwrap();
     assert_eq!(taken, None);
-    skip(Duration::from_secs(6)).await;
+    skip(Duration::from_secs(6), &[&process, &other]).await;
     until("it is asked again", async || github.reads() == 2).await;
     assert_eq!(never.reads(), 0);
     following.stop().await;
@@ -102,7 +100,7 @@ async fn one_process_reads_and_another_takes_over() {
     let following_here = first.follow([followed_here]);
     here.see(&runs("1.4.2", 2)).await;
     let following_there = second.follow([followed_there]);
-    skip(RENEWAL).await;
+    skip(RENEWAL, &[&first, &second]).await;
     here.see(&runs("1.4.2", 2)).await;
     assert_eq!(there.reads(), 0);
     // Either shows what one of them sees.
@@ -115,7 +113,7 @@ async fn one_process_reads_and_another_takes_over() {
     following_here.stop().await;
     let reads = here.reads();
     until("the other one reads", async || {
-        skip(RENEWAL).await;
+        skip(RENEWAL, &[&first, &second]).await;
         there.reads() > 0
     })
     .await;
@@ -148,12 +146,11 @@ async fn what_is_read_after_the_lease_was_lost_is_not_kept() {
     );
     newer.await.unwrap();
     hub.tell_on(Told { sightings: Some(runs("1.4.1", 1)), ..Told::default() });
-    until("it is told", async || process.store.sightings(&service("users")).await.is_ok()).await;
     // Once it has the lease again it reads anew, and what it told before is forgotten.
     store.release_lease(&taken.unwrap()).await.unwrap();
     let reads = hub.reads();
     until("it reads again", async || {
-        skip(RENEWAL).await;
+        skip(RENEWAL, &[&process]).await;
         hub.reads() > reads
     })
     .await;
@@ -179,7 +176,7 @@ async fn a_reader_that_panics_takes_nobody_with_it() {
     assert!(following.goes_on());
     assert_eq!(health(&process, Timestamp::now()).await.0, HealthView::Healthy);
 
-    skip(FIRST_PAUSE).await;
+    skip(FIRST_PAUSE, &[&process]).await;
     until("it is read again", async || broken.reads() == 2).await;
     broken.see(&[]).await;
     assert_eq!(process.source("git/acme/gitops").await.problem, None);
