@@ -237,30 +237,45 @@ async fn put_reader(
     Ok(before != Some(problem.map(clean)))
 }
 
+/// A sighting as it is kept.
+struct Kept {
+    place: Option<Place>,
+    body: String,
+}
+
 /// Puts what is seen in the place of what was, and answers the places where that is news.
 async fn replace(
     tx: &mut AnyConnection,
     reader: &str,
     sightings: &[Sighting],
 ) -> Result<BTreeSet<Place>, StoreError> {
-    let rows = sqlx::query("SELECT subject, body FROM delivery_sightings WHERE reader = $1")
-        .bind(clean(reader))
-        .fetch_all(&mut *tx)
-        .await?;
-    let mut before: BTreeMap<String, Sighting> = BTreeMap::new();
+    let rows =
+        sqlx::query("SELECT subject, service, environment, body FROM delivery_sightings WHERE reader = $1")
+            .bind(clean(reader))
+            .fetch_all(&mut *tx)
+            .await?;
+    let mut before: BTreeMap<String, Kept> = BTreeMap::new();
     for row in &rows {
-        before.insert(row.try_get("subject")?, json(row, "body")?);
+        let (service, environment): (Option<&str>, Option<&str>) =
+            (row.try_get("service")?, row.try_get("environment")?);
+        let place = service.zip(environment).map(place).transpose()?;
+        before.insert(row.try_get("subject")?, Kept { place, body: row.try_get("body")? });
     }
     let mut moved = BTreeSet::new();
     for sighting in sightings {
+        let body = clean(&to_json("what is seen", sighting)?);
         let known = before.remove(&clean(&sighting.subject));
-        if known.as_ref() == Some(sighting) {
+        // Most are as they were, which is seen without reading them.
+        if known.as_ref().is_some_and(|known| known.body == body) {
             continue;
         }
-        let is_news = known.as_ref().is_none_or(|known| sighting.is_news_after(known));
-        moved.extend(sighting.place.clone().filter(|_| is_news));
-        moved.extend(known.filter(|known| known.place != sighting.place).and_then(|known| known.place));
-        put(tx, reader, sighting).await?;
+        // One that another version kept, and that cannot be read, was something else.
+        let read = known.as_ref().and_then(|known| serde_json::from_str::<Sighting>(&known.body).ok());
+        if read.is_none_or(|known| sighting.is_news_after(&known)) {
+            moved.extend(sighting.place.clone());
+            moved.extend(known.and_then(|known| known.place));
+        }
+        put(tx, reader, sighting, body).await?;
     }
     for (subject, gone) in before {
         moved.extend(gone.place);
@@ -273,7 +288,12 @@ async fn replace(
     Ok(moved)
 }
 
-async fn put(tx: &mut AnyConnection, reader: &str, sighting: &Sighting) -> Result<(), StoreError> {
+async fn put(
+    tx: &mut AnyConnection,
+    reader: &str,
+    sighting: &Sighting,
+    body: String,
+) -> Result<(), StoreError> {
     let health = sighting.seen.health().map(|health| to_json("a health", &health)).transpose()?;
     sqlx::query(
         "INSERT INTO delivery_sightings (reader, subject, service, environment, health, body)
@@ -287,7 +307,7 @@ async fn put(tx: &mut AnyConnection, reader: &str, sighting: &Sighting) -> Resul
     .bind(sighting.place.as_ref().map(|place| place.service.as_str().to_owned()))
     .bind(sighting.place.as_ref().map(|place| place.environment.as_str().to_owned()))
     .bind(health)
-    .bind(clean(&to_json("what is seen", sighting)?))
+    .bind(body)
     .execute(tx)
     .await?;
     Ok(())
@@ -315,14 +335,16 @@ fn reader_state(row: &AnyRow) -> Result<ReaderState, StoreError> {
 }
 
 fn seen_here(row: &AnyRow) -> Result<SeenHere, StoreError> {
-    let (service, environment): (&str, &str) = (row.try_get("service")?, row.try_get("environment")?);
     Ok(SeenHere {
         reader: row.try_get("reader")?,
-        place: Place {
-            service: ServiceName::parse(service).map_err(|error| unreadable("service", error))?,
-            environment: EnvironmentName::parse(environment)
-                .map_err(|error| unreadable("environment", error))?,
-        },
+        place: place((row.try_get("service")?, row.try_get("environment")?))?,
         health: optional_json(row, "health")?,
+    })
+}
+
+fn place((service, environment): (&str, &str)) -> Result<Place, StoreError> {
+    Ok(Place {
+        service: ServiceName::parse(service).map_err(|error| unreadable("service", error))?,
+        environment: EnvironmentName::parse(environment).map_err(|error| unreadable("environment", error))?,
     })
 }

@@ -15,6 +15,7 @@ use crate::on_both_databases;
 
 on_both_databases!(
     what_is_seen_now_replaces_what_was_seen,
+    what_another_version_kept_is_replaced,
     a_problem_is_told_once_and_ends,
     a_reader_that_was_replaced_writes_nothing,
     images_are_known_by_their_names,
@@ -89,6 +90,24 @@ async fn what_is_seen_now_replaces_what_was_seen(database: &Database) {
     store.keep_only_readers(&BTreeSet::new()).await.expect("they are forgotten");
     assert_eq!(store.readers().await.expect("they are read"), []);
     assert_eq!(store.seen_here().await.expect("they are read"), []);
+}
+
+/// A reader goes on after a version that kept what it saw in other words.
+async fn what_another_version_kept_is_replaced(database: &Database) {
+    let store = database.store().await;
+    let lease = lease(&store, "a", 0).await;
+    let see = async |sightings: &[Sighting]| {
+        let kept = store.keep_reading(READER, Source::Kubernetes, Some(sightings), None, at(0), &lease);
+        kept.await.expect("it is kept")
+    };
+    let seen = [workload("users", 1), workload("orders", 1)];
+    see(&seen).await;
+    database.execute("UPDATE delivery_sightings SET body = '{}' WHERE service = 'users'").await;
+    store.sightings(&place("users").service).await.expect_err("it cannot be read");
+    assert_eq!(see(&seen).await, [place("users")].into());
+    assert_eq!(store.sightings(&place("users").service).await.expect("it is read").len(), 1);
+    database.execute("UPDATE delivery_sightings SET body = '{}' WHERE service = 'users'").await;
+    assert_eq!(see(&seen[1..]).await, [place("users")].into(), "it is gone");
 }
 
 async fn a_problem_is_told_once_and_ends(database: &Database) {
