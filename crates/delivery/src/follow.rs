@@ -19,6 +19,8 @@ use crate::{Delivery, DeliveryError};
 const LEASE: SignedDuration = SignedDuration::from_secs(60);
 /// How often a lease is renewed, and how often another process's is asked for.
 const RENEWAL: Duration = Duration::from_secs(20);
+/// How often is looked for what nobody reads any more.
+const FORGETTING: Duration = Duration::from_secs(60);
 /// The longest a read may take: what hangs is begun anew.
 const LONGEST_READ: Duration = Duration::from_secs(600);
 /// How long to wait after a read that failed: twice as long each time, between these.
@@ -72,10 +74,6 @@ enum Missed {
 impl Delivery {
     /// Follows sources until `shutdown`. Each is read by whichever process holds its lease.
     pub async fn follow_until(&self, readers: Vec<Followed>, shutdown: CancellationToken) {
-        let names = readers.iter().map(|followed| followed.name.clone()).collect();
-        if let Err(error) = self.store.keep_only_readers(&names).await {
-            tracing::warn!(%error, "what sources saw that are not configured any more cannot be forgotten");
-        }
         match self.store.seen_here().await {
             Ok(here) => drop(self.discover(&here)),
             Err(error) => tracing::warn!(%error, "what was seen before cannot be read"),
@@ -83,6 +81,8 @@ impl Delivery {
         let holder = uuid::Uuid::new_v4().to_string();
         // Each in a task of its own: one that computes for long keeps no other from renewing its lease.
         let mut tasks = JoinSet::new();
+        let names = readers.iter().map(|followed| followed.name.clone()).collect();
+        tasks.spawn(self.clone().forget_others(names, holder.clone(), shutdown.clone()));
         for followed in readers {
             tasks.spawn(self.clone().follow(followed, holder.clone(), shutdown.clone()));
         }
@@ -104,6 +104,39 @@ impl Delivery {
             (followed.name, checked.unwrap_or_else(|_| vec![silent()]))
         });
         join_all(checks).await
+    }
+
+    /// Forgets what was seen by readers that are not configured here, once nobody reads them: while processes are replaced one by one,
+    /// those that go still do.
+    async fn forget_others(self, names: BTreeSet<String>, holder: String, shutdown: CancellationToken) {
+        loop {
+            if let Err(error) = self.forget_unread(&names, &holder).await {
+                tracing::warn!(%error, "what sources saw that are not configured any more cannot be forgotten");
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep(FORGETTING) => {}
+            }
+        }
+    }
+
+    async fn forget_unread(&self, names: &BTreeSet<String>, holder: &str) -> Result<(), DeliveryError> {
+        for reader in self.store.readers().await? {
+            if names.contains(&reader.name) {
+                continue;
+            }
+            let Some(lease) = self.lease(&reader.name, holder).await else { continue };
+            let now = Timestamp::now();
+            let moved = self.store.forget_reader(&reader.name, now, &lease).await?;
+            self.store.release_lease(&lease).await?;
+            // What it saw may have kept others' sightings from agreeing.
+            self.discover(&self.store.seen_here().await?);
+            let services: BTreeSet<ServiceName> = moved.into_iter().map(|place| place.service).collect();
+            for service in services {
+                self.record(self.derive(&service, now).await?.facts, now).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn follow(self, followed: Followed, holder: String, shutdown: CancellationToken) {

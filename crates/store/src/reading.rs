@@ -96,23 +96,27 @@ impl Store {
         rows.iter().map(reader_state).collect()
     }
 
-    /// Forgets readers that are not among those that are configured, with what they saw: nobody will say when it is gone.
-    pub async fn keep_only_readers(&self, names: &BTreeSet<String>) -> Result<(), StoreError> {
+    /// Forgets a reader that is not configured any more, with what it saw: nobody will say when it is gone.
+    /// Answers the places of which it saw something.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`] where another process reads by now.
+    pub async fn forget_reader(
+        &self,
+        reader: &str,
+        now: Timestamp,
+        lease: &Lease,
+    ) -> Result<BTreeSet<Place>, StoreError> {
         let mut tx = self.begin().await?;
-        let rows = sqlx::query("SELECT name FROM delivery_readers").fetch_all(&mut *tx).await?;
-        for row in &rows {
-            let name: &str = row.try_get("name")?;
-            if names.contains(name) {
-                continue;
-            }
-            for sql in [
-                "DELETE FROM delivery_sightings WHERE reader = $1",
-                "DELETE FROM delivery_readers WHERE name = $1",
-            ] {
-                sqlx::query(sql).bind(name).execute(&mut *tx).await?;
-            }
-        }
-        Ok(tx.commit().await?)
+        check_fence(&mut tx, Some(lease)).await?;
+        let moved = replace(&mut tx, reader, &[]).await?;
+        sqlx::query("DELETE FROM delivery_readers WHERE name = $1")
+            .bind(clean(reader))
+            .execute(&mut *tx)
+            .await?;
+        tell(&mut tx, now, moved.iter().map(|place| place.service.clone()).collect()).await?;
+        tx.commit().await?;
+        Ok(moved)
     }
 
     /// What is seen of a service now, and what concerns several, each with its reader's name.

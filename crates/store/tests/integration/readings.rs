@@ -87,7 +87,8 @@ async fn what_is_seen_now_replaces_what_was_seen(database: &Database) {
     assert_eq!(here.len(), 1);
     assert_eq!((&here[0].place, here[0].health), (&place("users"), Some(Health::Healthy)));
     assert_eq!(store.readers().await.expect("they are read")[0].last_success, Some(at(3)));
-    store.keep_only_readers(&BTreeSet::new()).await.expect("they are forgotten");
+    let gone = store.forget_reader(READER, at(9), &lease).await.expect("it is forgotten");
+    assert_eq!(gone, [place("users")].into());
     assert_eq!(store.readers().await.expect("they are read"), []);
     assert_eq!(store.seen_here().await.expect("they are read"), []);
 }

@@ -15,6 +15,8 @@ use super::world::{
 
 /// How often another process's lease is asked for.
 const RENEWAL: Duration = Duration::from_secs(20);
+/// How often is looked for what nobody reads any more.
+const FORGETTING: Duration = Duration::from_secs(60);
 /// How long is waited after the first failure.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -230,10 +232,44 @@ async fn a_reader_that_is_configured_away_is_forgotten() {
     hub.see(&runs("1.4.2", 2)).await;
     following.stop().await;
     let following = process.follow(Vec::<Followed>::new());
-    until("nothing is followed", async || !following.goes_on()).await;
-    assert_eq!(process.store.readers().await.unwrap(), []);
+    until("it is forgotten", async || process.store.readers().await.unwrap().is_empty()).await;
     assert_eq!(process.store.sightings(&service("users")).await.unwrap(), []);
     let cell = process.cell("users", "dev", at(1_000)).await.unwrap();
     assert_eq!(cell.version.as_deref(), Some("1.4.2"), "facts stay");
     following.stop().await;
+}
+
+/// While processes are replaced one by one, those that go read what the new ones do not know.
+#[tokio::test]
+async fn what_another_process_reads_is_not_forgotten_before_it_ends() {
+    let world = World::new();
+    let (old, new) = (world.process().await, world.process().await);
+    old.record(vec![commit_fact(1), image_fact(1), commit_fact(2), image_fact(2)]).await;
+    let (hub, followed) = scripted("cluster/hub", Source::Kubernetes);
+    let goes = old.follow([followed]);
+    hub.see(&runs("1.4.1", 1)).await;
+    let (main, followed) = scripted("cluster/main", Source::Kubernetes);
+    let comes = new.follow([followed]);
+    main.see(&runs("1.4.2", 2)).await;
+    skip(FORGETTING, &[&old, &new]).await;
+    hub.see(&runs("1.4.1", 1)).await;
+    let readers = async || {
+        let seen = new.store.sightings(&service("users")).await.unwrap();
+        seen.into_iter().map(|(reader, _)| reader).collect::<Vec<_>>()
+    };
+    assert_eq!(readers().await, ["cluster/hub", "cluster/main"]);
+    let live = async || {
+        let cell = new.cell("users", "dev", Timestamp::now()).await.unwrap();
+        cell.version
+    };
+    assert_eq!(live().await.as_deref(), Some("1.4.1"), "they do not agree");
+    // By the end it has told once more.
+    goes.stop().await;
+    until("it is forgotten", async || {
+        skip(FORGETTING, &[&new]).await;
+        readers().await == ["cluster/main"]
+    })
+    .await;
+    until("what is left agrees", async || live().await.as_deref() == Some("1.4.2")).await;
+    comes.stop().await;
 }
