@@ -109,8 +109,9 @@ impl Delivery {
     /// Forgets what was seen by readers that are not configured here, once nobody reads them: while processes are replaced one by one,
     /// those that go still do.
     async fn forget_others(self, names: BTreeSet<String>, holder: String, shutdown: CancellationToken) {
+        let mut open = BTreeSet::new();
         loop {
-            if let Err(error) = self.forget_unread(&names, &holder).await {
+            if let Err(error) = self.forget_unread(&names, &holder, &mut open).await {
                 tracing::warn!(%error, "what sources saw that are not configured any more cannot be forgotten");
             }
             tokio::select! {
@@ -120,7 +121,13 @@ impl Delivery {
         }
     }
 
-    async fn forget_unread(&self, names: &BTreeSet<String>, holder: &str) -> Result<(), DeliveryError> {
+    /// What it saw may have kept others' sightings from agreeing: `open` are the services of which this is still to be looked at.
+    async fn forget_unread(
+        &self,
+        names: &BTreeSet<String>,
+        holder: &str,
+        open: &mut BTreeSet<ServiceName>,
+    ) -> Result<(), DeliveryError> {
         for reader in self.store.readers().await? {
             if names.contains(&reader.name) {
                 continue;
@@ -128,13 +135,16 @@ impl Delivery {
             let Some(lease) = self.lease(&reader.name, holder).await else { continue };
             let now = Timestamp::now();
             let moved = self.store.forget_reader(&reader.name, now, &lease).await?;
+            open.extend(moved.into_iter().map(|place| place.service));
             self.store.release_lease(&lease).await?;
-            // What it saw may have kept others' sightings from agreeing.
+        }
+        if !open.is_empty() {
             self.discover(&self.store.seen_here().await?);
-            let services: BTreeSet<ServiceName> = moved.into_iter().map(|place| place.service).collect();
-            for service in services {
-                self.record(self.derive(&service, now).await?.facts, now).await?;
-            }
+        }
+        while let Some(service) = open.first() {
+            let now = Timestamp::now();
+            self.record(self.derive(service, now).await?.facts, now).await?;
+            open.pop_first();
         }
         Ok(())
     }
