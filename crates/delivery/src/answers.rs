@@ -188,8 +188,15 @@ impl Delivery {
                 problem: known.problem.map(|(_, problem)| problem),
             }
         };
-        let is_read = |source: &Source| readers.iter().any(|reader| reader.source == *source);
-        let others = Source::ALL.iter().filter(|source| !is_read(source)).map(by_itself);
+        let is_read = |source: &Source| {
+            // Argo CD is read in its cluster, by the reader of that.
+            let by = if *source == Source::ArgoCd { Source::Kubernetes } else { *source };
+            readers.iter().any(|reader| reader.source == by)
+        };
+        // What is read may tell by itself too, and then be refused: a webhook, an event of a registry.
+        let is_refused = |source: &Source| told.get(source).is_some_and(|known| known.problem.is_some());
+        let others =
+            Source::ALL.iter().filter(|source| !is_read(source) || is_refused(source)).map(by_itself);
         Ok(read.chain(others).collect())
     }
 
