@@ -57,7 +57,7 @@ pub async fn readers(config: &DeliveryConfig, access: &AwsAccess) -> Result<Vec<
             poll: config.registry_poll,
         };
         readers.push(Followed {
-            name: format!("ecr/{registry}"),
+            name: format!("ecr/{}/{}", registry.account, registry.region),
             source: Source::Ecr,
             reader: Box::new(EcrReader::new(&access.settings, read).await),
         });

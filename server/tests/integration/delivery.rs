@@ -314,3 +314,32 @@ async fn an_event_reaches_those_who_see_the_service() {
     }
     assert!(!told.contains("checkout"), "{told}");
 }
+
+#[tokio::test]
+async fn an_event_of_the_registry_is_taken_with_its_image() {
+    let emulator = Emulator::start("none");
+    let image = "111122223333.dkr.ecr.eu-central-1.amazonaws.com/team/users";
+    let config = format!(
+        "delivery = {{ environments = [\"dev\"] }}\nservices = [{{ name = \"users\", image = \"{image}\" }}]\n"
+    );
+    let console = Console::start(&emulator, &config).await;
+    let event = json!({
+        "version": "0", "id": "1", "detail-type": "ECR Image Action", "source": "aws.ecr", "account": "111122223333",
+        "time": ago(1), "region": "eu-central-1", "resources": [],
+        "detail": {
+            "result": "SUCCESS", "action-type": "PUSH", "repository-name": "team/users",
+            "image-digest": format!("sha256:{}", "ab".repeat(32)), "image-tag": "sha-a000001",
+        },
+    });
+    let post = async |body: &Value| {
+        let answer = console.post("/api/delivery/registry", body.clone()).await;
+        (answer.status().as_u16(), answer.json::<Value>().await.expect("JSON"))
+    };
+    assert_eq!(post(&event).await, (202, json!({ "new": 1 })));
+    assert_eq!(post(&event).await, (202, json!({ "new": 0 })));
+    let (status, timeline) = get(&console, "/api/delivery/timeline?service=users&commit=a000001").await;
+    assert_eq!(status, 200, "{timeline}");
+    let (status, refused) = post(&json!({ "detail": 1 })).await;
+    assert_eq!(status, 400, "{refused}");
+    assert!(refused.to_string().contains("The event cannot be read"), "{refused}");
+}

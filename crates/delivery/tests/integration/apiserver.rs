@@ -60,6 +60,13 @@ impl ApiServer {
 
     /// One of the test's own, to stop and restart.
     pub(crate) async fn start() -> ApiServer {
+        let server = ApiServer::start_bare().await;
+        server.install_definitions().await;
+        server
+    }
+
+    /// As [`ApiServer::start`], without the kinds of Argo CD.
+    pub(crate) async fn start_bare() -> ApiServer {
         let mut problems = Vec::new();
         for _ in 0..ATTEMPTS {
             match ApiServer::try_start().await {
@@ -100,7 +107,6 @@ impl ApiServer {
         .unwrap();
         server.kubeconfig_with_token("admin", ADMIN_TOKEN);
         server.serve().await?;
-        server.install_definitions().await;
         server.create_namespace(USERS).await;
         Ok(server)
     }
