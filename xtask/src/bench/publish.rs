@@ -37,7 +37,7 @@ const CASES: [Case; 4] = [
 /// Which of our commands uploads.
 #[derive(Clone, Copy)]
 enum Verb {
-    /// Checks what was uploaded and makes it live, by six requests one after the other that no peer makes.
+    /// Checks what was uploaded and makes it live, by requests one after the other that no peer makes.
     Push,
     /// Only copies, as the peers do.
     Sync,
