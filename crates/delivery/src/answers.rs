@@ -80,15 +80,12 @@ impl Delivery {
         let summary = ChangeSummary::of(state);
         let reason = |environment: &EnvironmentName| {
             let place = Place { service: state.service().clone(), environment: environment.clone() };
-            let here =
-                || sightings.iter().filter(|(_, seen)| seen.place.as_ref().is_none_or(|one| *one == place));
-            let scene = Scene::of(&place, here().map(|(reader, sighting)| (reader.as_str(), sighting)));
+            let scene = Scene::of(&place, sightings.iter().map(|(reader, seen)| (reader.as_str(), seen)));
             let reader = |name: &String| readers.iter().find(|reader| reader.name == *name);
             // A branch is of no place: that another repository cannot be read says nothing of what stands in this one.
-            let of_place = here().filter(|(_, sighting)| sighting.place.is_some());
-            let asked: Vec<(Source, &ReaderState)> = of_place
-                .filter_map(|(name, sighting)| Some((sighting.seen.source(), reader(name)?)))
-                .collect();
+            let of_place = sightings.iter().filter(|(_, seen)| seen.place.as_ref() == Some(&place));
+            let asked: Vec<(Source, &ReaderState)> =
+                of_place.filter_map(|(name, seen)| Some((seen.seen.source(), reader(name)?))).collect();
             let facts = EnvironmentFacts {
                 branch: service.map(|service| service.branch.clone()),
                 ..scene.environment_facts(

@@ -58,22 +58,8 @@ fn assets(activation: &Activation, word: &str, fact: Fact) -> Fact {
 }
 
 fn fact(service: &ServiceName, activation: &Activation, now: Timestamp) -> Option<Fact> {
-    Some(Fact {
-        source: Source::Assets,
-        source_id: String::new(),
-        service: service.clone(),
-        environment: None,
-        commit: CommitSha::parse(&activation.origin.commit).ok()?,
-        stage: Stage::Assets,
-        job: None,
-        attempt: 1,
-        status: Status::Unknown,
-        started: None,
-        finished: None,
-        observed: now,
-        link: None,
-        detail: None,
-    })
+    let commit = CommitSha::parse(&activation.origin.commit).ok()?;
+    Some(Fact::about((Source::Assets, String::new()), service, commit, Stage::Assets, now))
 }
 
 #[cfg(test)]

@@ -96,21 +96,13 @@ pub fn commits(image: &RegistryImage) -> Vec<CommitSha> {
 pub fn fact(image: &RegistryImage, commit: &CommitSha, now: Timestamp) -> Fact {
     let tag = shown_tag(&image.tags).map(str::to_owned);
     let detail = ImageDetail { tag, ..image.detail.clone() };
+    let id = fact_id(image, &detail, commit);
     Fact {
-        source: Source::Ecr,
-        source_id: fact_id(image, &detail, commit),
-        service: image.service.clone(),
-        environment: None,
-        commit: commit.clone(),
-        stage: Stage::Image,
-        job: None,
-        attempt: 1,
         status: Status::Succeeded,
-        started: None,
         finished: image.pushed,
-        observed: now,
         link: image.link.clone(),
         detail: Some(Detail::Image(detail)),
+        ..Fact::about((Source::Ecr, id), &image.service, commit.clone(), Stage::Image, now)
     }
 }
 

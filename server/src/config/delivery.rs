@@ -36,12 +36,14 @@ pub(super) fn delivery_config(layers: &Layers) -> Result<DeliveryConfig, ConfigE
     }
     let stale_after =
         layers.duration("delivery.stale_after", Duration::from_secs(60)..=Duration::from_secs(7 * 86_400))?;
-    let clusters = sources::clusters(layers)?;
+    let github = sources::github(layers)?;
+    let gitops = sources::gitops(layers)?;
+    let clusters = sources::clusters(layers, &github, &gitops)?;
     Ok(DeliveryConfig {
         environments,
         services,
-        github: GithubConfig { webhook_secret: webhook_secret.map(Secret::new), ..sources::github(layers)? },
-        gitops: sources::gitops(layers)?,
+        github: GithubConfig { webhook_secret: webhook_secret.map(Secret::new), ..github },
+        gitops,
         clusters,
         placing: sources::placing(layers)?,
         registry_poll: layers.duration("delivery.registry_poll", sources::POLL)?,

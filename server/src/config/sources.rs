@@ -122,9 +122,13 @@ pub(super) fn is_full_name(text: &str) -> bool {
         .is_some_and(|(owner, name)| !owner.is_empty() && !name.is_empty() && !name.contains('/'))
 }
 
-pub(super) fn clusters(layers: &Layers) -> Result<Vec<Cluster>, ConfigError> {
+pub(super) fn clusters(
+    layers: &Layers,
+    github: &GithubConfig,
+    gitops: &[GitopsConfig],
+) -> Result<Vec<Cluster>, ConfigError> {
     let sections = layers.sections("clusters")?;
-    let repositories = gitops_urls(layers)?;
+    let repositories: Vec<String> = gitops.iter().map(|one| url(github, one)).collect();
     let mut clusters: Vec<Cluster> = Vec::new();
     for section in &sections {
         let name = section.required("name")?;
@@ -186,16 +190,13 @@ fn access(section: &Section<'_>) -> Result<Access, ConfigError> {
     }
 }
 
-/// Where the GitOps repositories are, as Applications name them.
-fn gitops_urls(layers: &Layers) -> Result<Vec<String>, ConfigError> {
-    let api = layers.text("delivery.github_api_url")?.unwrap_or_default();
-    let host = match api.strip_suffix("/api/v3").or(api.strip_suffix("/api/v3/")) {
-        Some(enterprise) => enterprise.to_owned(),
-        None => "https://github.com".to_owned(),
-    };
-    let url = |one: GitopsConfig| match one.at {
+/// Where a GitOps repository is, as Applications name it.
+fn url(github: &GithubConfig, gitops: &GitopsConfig) -> String {
+    let api = github.api_url.as_str();
+    let enterprise = api.strip_suffix("/api/v3").or(api.strip_suffix("/api/v3/"));
+    let host = enterprise.unwrap_or("https://github.com");
+    match &gitops.at {
         RepositoryAt::Github(name) => format!("{host}/{name}"),
         RepositoryAt::Local(path) => format!("file://{}", path.display()),
-    };
-    Ok(gitops(layers)?.into_iter().map(url).collect())
+    }
 }

@@ -234,23 +234,9 @@ impl About<'_> {
     }
 
     fn fact(&self, service: &Service, commit: CommitSha, stage: Stage, kind: &str, id: &str) -> Fact {
-        Fact {
-            source: Source::Github,
-            // Of a repository with several services, each gets its own.
-            source_id: format!("{kind}/{id}/{}", service.name),
-            service: service.name.clone(),
-            environment: None,
-            commit,
-            stage,
-            job: None,
-            attempt: 1,
-            status: Status::Unknown,
-            started: None,
-            finished: None,
-            observed: self.now,
-            link: None,
-            detail: None,
-        }
+        // Of a repository with several services, each gets its own.
+        let source_id = format!("{kind}/{id}/{}", service.name);
+        Fact::about((Source::Github, source_id), &service.name, commit, stage, self.now)
     }
 }
 

@@ -41,6 +41,13 @@ impl Repository {
         git(&self.path(), self.clock, arguments)
     }
 
+    /// Merges a branch a minute later, as GitHub merges a pull request.
+    fn merge(&mut self, pull_request: u32, branch: &str) {
+        self.clock += 60;
+        let message = format!("Merge pull request #{pull_request} from acme/{branch}");
+        self.git(&["merge", "--quiet", "--no-ff", "--message", &message, branch]);
+    }
+
     fn write(&self, path: &str, text: &str) {
         let path = self.path().join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -209,15 +216,7 @@ async fn a_merged_pull_request_is_its_merge_commit() {
     repository.put("envs/dev/users/values.yaml", &tag("3"), "No, to 3");
     repository.git(&["switch", "--quiet", "main"]);
     let aside = repository.put("other.txt", "x", "Go on meanwhile");
-    repository.clock += 60;
-    repository.git(&[
-        "merge",
-        "--quiet",
-        "--no-ff",
-        "--message",
-        "Merge pull request #7 from acme/bump",
-        "bump",
-    ]);
+    repository.merge(7, "bump");
     let merge = repository.head();
 
     let mut reader = reader(&repository);

@@ -182,6 +182,18 @@ pub enum Health {
 }
 
 impl Health {
+    /// How bad it is: of several that are seen at once the worst counts.
+    pub(super) fn badness(self) -> u8 {
+        match self {
+            Health::Healthy => 0,
+            Health::Suspended => 1,
+            Health::Progressing => 2,
+            Health::Unknown => 3,
+            Health::Missing => 4,
+            Health::Degraded => 5,
+        }
+    }
+
     /// Reads Argo CD's word; one that is not known is `Unknown`.
     pub fn parse(text: &str) -> Health {
         match text {

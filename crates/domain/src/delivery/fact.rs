@@ -97,6 +97,32 @@ pub enum FactError {
 }
 
 impl Fact {
+    /// A fact of which nothing is said yet but what it is about, for whoever fills in the rest.
+    pub fn about(
+        (source, source_id): (Source, String),
+        service: &ServiceName,
+        commit: CommitSha,
+        stage: Stage,
+        observed: Timestamp,
+    ) -> Fact {
+        Fact {
+            source,
+            source_id,
+            service: service.clone(),
+            environment: None,
+            commit,
+            stage,
+            job: None,
+            attempt: first_attempt(),
+            status: Status::Unknown,
+            started: None,
+            finished: None,
+            observed,
+            link: None,
+            detail: None,
+        }
+    }
+
     /// The fact, unless it contradicts itself or is out of bounds. All that come from outside pass through here.
     ///
     /// # Errors

@@ -248,13 +248,5 @@ fn seen_health(stage: Stage, part: &Part) -> Option<SeenHealth> {
 
 /// By which the health that counts is found: the last that was seen, and of several that were seen at once the worst.
 pub(super) fn worst_of_last(seen: &SeenHealth) -> (Timestamp, u8) {
-    let badness = match seen.health {
-        Health::Healthy => 0,
-        Health::Suspended => 1,
-        Health::Progressing => 2,
-        Health::Unknown => 3,
-        Health::Missing => 4,
-        Health::Degraded => 5,
-    };
-    (seen.observed, badness)
+    (seen.observed, seen.health.badness())
 }

@@ -109,15 +109,7 @@ async fn github_is_read_as_a_clone_is() {
     repository.git(&["switch", "--quiet", "main"]);
     repository.put("envs/prod/payments/values.yaml", &tag("2"), "Meanwhile");
     same!();
-    repository.clock += 60;
-    repository.git(&[
-        "merge",
-        "--quiet",
-        "--no-ff",
-        "--message",
-        "Merge pull request #5 from acme/bump",
-        "bump",
-    ]);
+    repository.merge(5, "bump");
     repository.put("other.txt", "x", "Go on");
     same!();
     let source = "charts/users/.argocd-source-users-dev.yaml";
@@ -160,15 +152,7 @@ async fn what_a_late_merge_brings_is_seen() {
     let seen = sightings(&mut reader).await;
     assert_eq!((changes(dev(&seen)), branch(&seen).revisions.len()), (vec![(&*first, "1", None)], 121));
 
-    repository.clock += 60;
-    repository.git(&[
-        "merge",
-        "--quiet",
-        "--no-ff",
-        "--message",
-        "Merge pull request #9 from acme/late",
-        "late",
-    ]);
+    repository.merge(9, "late");
     let merge = repository.head();
     repository.commit("Go on");
     let seen = sightings(&mut reader).await;

@@ -2,10 +2,10 @@
 
 use super::{Images, Scene};
 use crate::delivery::{
-    Application, ApplicationState, ArgoDeployed, BumpDetail, CommitSha, Detail, Fact, Health, ImageCheck,
-    LiveDetail, MAX_ID_BYTES, MAX_TEXT_BYTES, Operation, OperationPhase, Place, RolloutDetail, RolloutStatus,
-    Source, Stage, Status, SyncDetail, SyncStatus, TagChange, Workload, argo_deployed, rollout_detail,
-    rollout_status,
+    Application, ApplicationState, ArgoDeployed, BumpDetail, CommitSha, DesiredTag, Detail, Fact, Health,
+    ImageCheck, ImageRef, LiveDetail, MAX_ID_BYTES, MAX_TEXT_BYTES, Operation, OperationPhase, Place,
+    RolloutDetail, RolloutStatus, Source, Stage, Status, SyncDetail, SyncStatus, TagChange, Workload,
+    argo_deployed, rollout_detail, rollout_status,
 };
 use crate::time::Timestamp;
 
@@ -38,7 +38,7 @@ impl Scene<'_> {
         let changes = self.desired.iter().flat_map(|(reader, desired)| {
             desired.changes.iter().map(move |change| (*reader, *desired, change))
         });
-        let fact = |(reader, desired, change): (&str, &crate::delivery::DesiredTag, &TagChange)| {
+        let fact = |(reader, desired, change): (&str, &DesiredTag, &TagChange)| {
             let commit = images.commit_of_tag(&change.tag)?;
             let id = format!("{reader}/{}/{}#{}", change.revision, desired.path, desired.key);
             Some(Fact {
@@ -153,6 +153,7 @@ impl Scene<'_> {
         let (commit, tag) = self.running(images)?;
         let mut since: Option<Timestamp> = None;
         let mut id = String::new();
+        let desired = self.change_of(&commit, images);
         for (reader, workload) in &self.workloads {
             if !workload.serves() {
                 return None;
@@ -161,7 +162,6 @@ impl Scene<'_> {
             id.push_str(&format!("{reader}/{} ", made(workload)));
         }
         for (reader, application) in &self.applications {
-            let desired = self.change_of(&commit, images);
             let contains = |revision: &str| match (desired, self.desired.is_empty()) {
                 (Some(change), _) => self.contains(revision, change),
                 // Without a repository what runs is what was wanted: nothing else is known.
@@ -232,18 +232,16 @@ impl Scene<'_> {
 fn rollout(reader: &str, workload: &Workload, images: &impl Images, told: &Told<'_>) -> Option<Fact> {
     let commit = only_commit(&workload.images, images)?;
     let detail = rollout_detail(&workload.name, &workload.state, &workload.pods);
-    let progress = rollout_status(&workload.state);
-    let was_complete = workload.finished.is_some() && workload.state.updated >= workload.state.desired;
-    let (status, finished) = match progress {
+    let (status, finished) = match rollout_status(&workload.state) {
         RolloutStatus::Complete => {
             // Well again, if pods were lost after it was complete.
             (Status::Succeeded, workload.finished.max(workload.available_since))
         }
-        RolloutStatus::BecomingAvailable { .. } if was_complete && !workload.state.minimum_available => {
+        // Pods are replaced one by one, for whatever reason, and enough of them serve.
+        RolloutStatus::BecomingAvailable { .. } if workload.serves() => return None,
+        RolloutStatus::BecomingAvailable { .. } if workload.finished.is_some() => {
             (Status::Failed, workload.available_since)
         }
-        // Pods are replaced one by one, for whatever reason, and enough of them serve.
-        RolloutStatus::BecomingAvailable { .. } if was_complete => return None,
         other => (other.status(), None),
     };
     let id = format!("{reader}/{}/{}", made(workload), turn(status, finished, &detail));
@@ -284,7 +282,7 @@ fn turn(status: Status, finished: Option<Timestamp>, detail: &RolloutDetail) -> 
 }
 
 /// The one commit that the images are of, side-cars apart.
-fn only_commit(seen: &[crate::delivery::ImageRef], images: &impl Images) -> Option<CommitSha> {
+fn only_commit(seen: &[ImageRef], images: &impl Images) -> Option<CommitSha> {
     let mut commits = seen.iter().filter_map(|image| images.commit_of(image));
     let first = commits.next()?;
     commits.all(|other| other.matches(&first)).then_some(first)
@@ -340,21 +338,7 @@ impl Told<'_> {
             from += 1;
         }
         source_id.drain(..from);
-        Fact {
-            source,
-            source_id,
-            service: service.clone(),
-            environment: Some(environment.clone()),
-            commit,
-            stage,
-            job: None,
-            attempt: 1,
-            status: Status::Unknown,
-            started: None,
-            finished: None,
-            observed: self.now,
-            link: None,
-            detail: None,
-        }
+        let environment = Some(environment.clone());
+        Fact { environment, ..Fact::about((source, source_id), service, commit, stage, self.now) }
     }
 }

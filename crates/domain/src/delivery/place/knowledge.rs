@@ -106,20 +106,9 @@ impl EnvironmentKnowledge {
             environment: environment.clone(),
             // As old as the oldest of them: what one does not see any more may have changed.
             known_at: watched().map(|(_, reader)| reader.last_success).min().flatten(),
-            health: watched().map(|(health, _)| health).max_by_key(|health| gravity(*health)),
+            health: watched().map(|(health, _)| health).max_by_key(|health| health.badness()),
             holds: Vec::new(),
         }
-    }
-}
-
-fn gravity(health: Health) -> u8 {
-    match health {
-        Health::Healthy => 0,
-        Health::Suspended => 1,
-        Health::Progressing => 2,
-        Health::Unknown => 3,
-        Health::Missing => 4,
-        Health::Degraded => 5,
     }
 }
 
