@@ -60,6 +60,13 @@ pub(crate) struct ReadLive {
     pub(crate) etag: Option<String>,
 }
 
+/// What was written down of a release that is about to become live.
+pub(crate) struct Begun {
+    live: Live,
+    /// The ETag of what was written.
+    claim: String,
+}
+
 /// A file that a release puts at the root of the site.
 pub(crate) struct RootFile {
     pub(crate) path: String,
@@ -116,22 +123,31 @@ impl Publisher {
         Ok(records)
     }
 
-    /// Makes a release live whose files are all there: writes down what is about to happen, then the shell, which is what makes
-    /// it live, then the rest of the root, asks for the invalidation, and writes down that it is done. Of several that are on
-    /// their way, the one that began last wins, and the others are told so.
+    /// What lies at the root of the site now, for each file of `root`.
+    pub(crate) async fn found(&self, root: &[RootFile]) -> Result<Vec<Option<Found>>, PublishError> {
+        try_join_all(root.iter().map(|file| self.bucket.get(&file.path))).await
+    }
+
+    /// Writes down that a release is about to become live. Of several that are on their way, the one that began last wins, and the
+    /// others are told so.
+    pub(crate) async fn begin(&self, read: ReadLive, activation: Activation) -> Result<Begun, PublishError> {
+        let ReadLive { mut live, etag } = read;
+        live.begin(activation);
+        let claim = self.write_live(&live, etag.as_deref()).await?;
+        Ok(Begun { live, claim })
+    }
+
+    /// Makes a release live whose files are all there: writes the shell, which is what makes it live, then the rest of the root,
+    /// asks for the invalidation, and writes down that it is done. `found` is what was at the root before.
     pub(crate) async fn activate(
         &self,
-        read: ReadLive,
-        activation: Activation,
+        begun: Begun,
         root: &[RootFile],
+        found: Vec<Option<Found>>,
         wait: bool,
         progress: &dyn Progress,
     ) -> Result<(Activation, Option<Invalidation>), PublishError> {
-        let ReadLive { mut live, etag } = read;
-        let found = try_join_all(root.iter().map(|file| self.bucket.get(&file.path))).await?;
-        live.begin(activation);
-        let claim = self.write_live(&live, etag.as_deref()).await?;
-
+        let Begun { mut live, claim } = begun;
         let (shells, rest): (Vec<_>, Vec<_>) =
             root.iter().zip(found).partition(|(file, _)| file.path == layout::SHELL);
         progress.step(&format!("making {} live", self.bucket.url(layout::SHELL)));

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use domain::release::{Activation, Origin, ReleaseFile, ReleaseRecord, Way};
 use futures::stream::{self, StreamExt, TryStreamExt};
+use futures::try_join;
 use tokio::sync::Semaphore;
 
-use crate::bucket::{Condition, Content, Headers, LARGEST_HELD, Listed};
+use crate::bucket::{Condition, Content, Headers, LARGEST_HELD, Listed, Written};
 use crate::bundle::{Bundle, BundleFile};
 use crate::error::PublishError;
 use crate::layout;
@@ -18,6 +19,8 @@ use crate::status::Invalidation;
 /// [`WEIGHT`] bytes counts as one more, which bounds what is held in memory at 48 MB.
 const UPLOADS: usize = 256;
 const WEIGHT: u64 = 192 * 1024;
+/// Small uploads that do not wait until it is known what is there. An interrupted push that is run again sends as many once more.
+const AHEAD: usize = 64;
 
 /// How many small uploads a file counts as.
 fn weight(bytes: u64) -> u32 {
@@ -69,6 +72,10 @@ impl Stored<'_> {
             cache_control: layout::cache_control(&self.key).to_owned(),
         }
     }
+
+    fn is_among(&self, there: &BTreeMap<String, u64>) -> bool {
+        there.get(&self.key) == Some(&self.file.file.stored_bytes)
+    }
 }
 
 impl Publisher {
@@ -89,9 +96,10 @@ impl Publisher {
             let mended = self.mend(&stored, options, progress).await?;
             return Ok(Outcome::Unchanged { activation: activation.clone(), mended });
         }
-        let uploaded = self.upload(bundle, &stored, progress).await?;
+        let root: Vec<RootFile> = bundle.root().map(root_file).collect::<Result<_, PublishError>>()?;
+        // What does not depend on each other goes together: a push of few files is made of the way there and back.
+        let (uploaded, found) = try_join!(self.upload(bundle, &stored, progress), self.found(&root))?;
         let mended = self.mend(&stored, options, progress).await?;
-        self.write_record(bundle, &options.origin).await?;
         let activation = Activation {
             release: bundle.release.clone(),
             way: Way::Push,
@@ -102,61 +110,100 @@ impl Publisher {
             attempt: 0,
             invalidation: None,
         };
-        let root: Result<Vec<RootFile>, PublishError> = bundle.root().map(root_file).collect();
-        let (activation, invalidation) =
-            self.activate(read, activation, &root?, options.wait, progress).await?;
+        let (_, _, begun) = try_join!(
+            self.check(bundle, &stored, uploaded),
+            self.write_record(bundle, &options.origin),
+            self.begin(read, activation)
+        )?;
+        let (activation, invalidation) = self.activate(begun, &root, found, options.wait, progress).await?;
         Ok(Outcome::Live { activation, uploaded, mended, invalidation })
     }
 
-    /// Uploads what is missing, and answers how many files that were.
+    /// Uploads what is missing, and answers how many files that were. The first few go while it is still asked what is there: of a
+    /// new release that is nothing, and what is there is not written again.
     async fn upload(
         &self,
         bundle: &Bundle,
         stored: &[Stored<'_>],
         progress: &dyn Progress,
     ) -> Result<usize, PublishError> {
-        let there = self.there(bundle).await?;
-        let missing: Vec<&Stored<'_>> = stored
-            .iter()
-            .filter(|one| there.get(one.key.as_str()) != Some(&one.file.file.stored_bytes))
-            .collect();
-        let done = AtomicUsize::new(0);
         let room = Semaphore::new(UPLOADS);
-        let uploads = missing.iter().map(|one| async {
-            let _held = room.acquire_many(weight(one.file.file.stored_bytes)).await;
-            // A file of another size cannot be ours: the release's name says what it consists of.
-            let condition =
-                if there.contains_key(one.key.as_str()) { Condition::None } else { Condition::Missing };
-            let BundleFile { file, source, stored_sha256 } = one.file;
-            let content = Content::File(source, file.stored_bytes);
-            // Refused where another push of the same release uploaded it meanwhile, which is as good.
-            self.bucket.put(&one.key, content, *stored_sha256, &one.headers(), condition).await?;
-            progress.uploaded(done.fetch_add(1, Ordering::Relaxed) + 1, missing.len());
-            Ok::<(), PublishError>(())
+        let done = AtomicUsize::new(0);
+        let (ahead, later): (Vec<_>, Vec<_>) = stored
+            .iter()
+            .enumerate()
+            .partition(|(number, one)| *number < AHEAD && weight(one.file.file.stored_bytes) == 1);
+        let first = stream::iter(ahead).map(|(_, one)| {
+            let (room, done) = (&room, &done);
+            async move {
+                let written = self.upload_one(one, Condition::Missing, room).await?;
+                if written == Written::Refused {
+                    return Ok(Some(one));
+                }
+                progress.uploaded(done.fetch_add(1, Ordering::Relaxed) + 1, stored.len());
+                Ok::<_, PublishError>(None)
+            }
+        });
+        let (there, refused) =
+            try_join!(self.there(bundle), first.buffer_unordered(AHEAD).try_collect::<Vec<_>>())?;
+        let left = refused.into_iter().flatten().chain(later.into_iter().map(|(_, one)| one));
+        let missing: Vec<&Stored<'_>> = left.filter(|one| !one.is_among(&there)).collect();
+        let of = done.load(Ordering::Relaxed) + missing.len();
+        let uploads = missing.into_iter().map(|one| {
+            let (room, done, there) = (&room, &done, &there);
+            async move {
+                // A file of another size cannot be ours: the release's name says what it consists of.
+                let condition =
+                    if there.contains_key(one.key.as_str()) { Condition::None } else { Condition::Missing };
+                // Refused where another push of the same release uploaded it meanwhile, which is as good.
+                self.upload_one(one, condition, room).await?;
+                progress.uploaded(done.fetch_add(1, Ordering::Relaxed) + 1, of);
+                Ok::<(), PublishError>(())
+            }
         });
         stream::iter(uploads).buffer_unordered(UPLOADS).try_collect::<()>().await?;
-        if !missing.is_empty() {
-            progress.step("checking what was uploaded");
-            let there = self.there(bundle).await?;
-            let lacking =
-                stored.iter().find(|one| there.get(one.key.as_str()) != Some(&one.file.file.stored_bytes));
-            if let Some(one) = lacking {
-                return Err(PublishError::Unexpected {
-                    resource: self.bucket.url(&one.key),
-                    problem: format!(
-                        "is not there with its {} bytes after it was uploaded. Nothing was made live.",
-                        one.file.file.stored_bytes
-                    ),
-                });
-            }
+        Ok(of)
+    }
+
+    async fn upload_one(
+        &self,
+        one: &Stored<'_>,
+        condition: Condition<'_>,
+        room: &Semaphore,
+    ) -> Result<Written, PublishError> {
+        let BundleFile { file, source, stored_sha256 } = one.file;
+        let _held = room.acquire_many(weight(file.stored_bytes)).await;
+        let content = Content::File(source, file.stored_bytes);
+        self.bucket.put(&one.key, content, *stored_sha256, &one.headers(), condition).await
+    }
+
+    /// That everything is there with its size after something was uploaded. Only then does the shell name it.
+    async fn check(
+        &self,
+        bundle: &Bundle,
+        stored: &[Stored<'_>],
+        uploaded: usize,
+    ) -> Result<(), PublishError> {
+        if uploaded == 0 {
+            return Ok(());
         }
-        Ok(missing.len())
+        let there = self.there(bundle).await?;
+        match stored.iter().find(|one| !one.is_among(&there)) {
+            None => Ok(()),
+            Some(one) => Err(PublishError::Unexpected {
+                resource: self.bucket.url(&one.key),
+                problem: format!(
+                    "is not there with its {} bytes after it was uploaded. Nothing was made live.",
+                    one.file.file.stored_bytes
+                ),
+            }),
+        }
     }
 
     /// The sizes of what is there of the release.
     async fn there(&self, bundle: &Bundle) -> Result<BTreeMap<String, u64>, PublishError> {
         let (package, root) = (layout::package(&bundle.release), layout::kept_root(&bundle.release));
-        let (package, root) = futures::try_join!(self.bucket.list(&package), self.bucket.list(&root))?;
+        let (package, root) = try_join!(self.bucket.list(&package), self.bucket.list(&root))?;
         Ok(package.into_iter().chain(root).map(|Listed { key, bytes, .. }| (key, bytes)).collect())
     }
 

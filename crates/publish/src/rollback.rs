@@ -2,6 +2,7 @@
 
 use domain::release::{Activation, ReleaseId, Way};
 use futures::future::try_join_all;
+use futures::try_join;
 
 use crate::error::PublishError;
 use crate::layout;
@@ -101,6 +102,7 @@ impl Publisher {
             attempt: 0,
             invalidation: None,
         };
-        self.activate(read, activation, &root, wait, progress).await
+        let (found, begun) = try_join!(self.found(&root), self.begin(read, activation))?;
+        self.activate(begun, &root, found, wait, progress).await
     }
 }
