@@ -68,6 +68,6 @@ pub use tag::{Constraint, InvalidConstraint, TagVerdict, UpdateStrategy, Version
 pub use timeline::{EnvironmentSteps, Part, Release, Step, StepStatus, Timeline};
 pub use why::{
     Answer, ArgoFacts, Automation, BumpPullRequest, Checks, Condition, Deadline, DeadlineKind,
-    EnvironmentFacts, NextMove, PullRequestState, Question, Reason, Review, SourceFacts, SyncWindow,
-    UpdaterFacts, UpdaterMode, why,
+    EnvironmentFacts, Keeps, NextMove, PullRequestState, Question, Reason, Review, SourceFacts, SyncWindow,
+    UpdaterFacts, UpdaterMode, tag_expression, why,
 };

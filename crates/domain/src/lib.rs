@@ -5,6 +5,7 @@ pub mod audit;
 pub mod change;
 pub mod delivery;
 pub mod evidence;
+pub mod gitops;
 pub mod instance;
 pub mod list;
 pub mod policy;

@@ -194,6 +194,18 @@ impl Health {
         }
     }
 
+    /// Argo CD's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Health::Healthy => "Healthy",
+            Health::Progressing => "Progressing",
+            Health::Degraded => "Degraded",
+            Health::Suspended => "Suspended",
+            Health::Missing => "Missing",
+            Health::Unknown => "Unknown",
+        }
+    }
+
     /// Reads Argo CD's word; one that is not known is `Unknown`.
     pub fn parse(text: &str) -> Health {
         match text {

@@ -17,8 +17,8 @@ use crate::delivery::{
 use crate::time::Timestamp;
 
 pub use facts::{
-    ArgoFacts, Automation, BumpPullRequest, Checks, Condition, EnvironmentFacts, PullRequestState, Review,
-    SourceFacts, SyncWindow, UpdaterFacts, UpdaterMode,
+    ArgoFacts, Automation, BumpPullRequest, Checks, Condition, EnvironmentFacts, Keeps, PullRequestState,
+    Review, SourceFacts, SyncWindow, UpdaterFacts, UpdaterMode, tag_expression,
 };
 pub use reason::{NextMove, Reason};
 

@@ -55,6 +55,40 @@ pub struct UpdaterFacts {
     pub last_checked: Option<Timestamp>,
 }
 
+/// What an updater is kept from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Keeps {
+    /// It may set whatever fits the rest of what it is told.
+    Nothing,
+    Everything,
+    /// From everything but one tag.
+    AllBut(String),
+}
+
+impl UpdaterFacts {
+    /// What the setting keeps the updater from, as a freeze does it.
+    pub fn keeps_from(&self) -> Keeps {
+        if self.ignore_tags.iter().any(|glob| glob == "*") {
+            return Keeps::Everything;
+        }
+        let only = self.allow_tags.as_deref().and_then(only_tag);
+        only.map_or(Keeps::Nothing, Keeps::AllBut)
+    }
+}
+
+/// The regular expression that matches one tag alone; of the characters of a tag, the dot is the one with a meaning of its own.
+pub fn tag_expression(tag: &str) -> String {
+    format!("^{}$", tag.replace('.', r"\."))
+}
+
+/// The tag that an expression matches, where it is one alone.
+fn only_tag(expression: &str) -> Option<String> {
+    let literal = expression.strip_prefix('^')?.strip_suffix('$')?;
+    let tag = literal.replace(r"\.", ".");
+    let is_tag = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+    (tag.bytes().all(is_tag) && tag_expression(&tag) == expression).then_some(tag)
+}
+
 /// Where Image Updater reads its configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
