@@ -160,9 +160,15 @@ fn entry_view(entry: &AuditEntry) -> AnyView {
         AuditAction::EnforceRequested
         | AuditAction::RestoreRequested
         | AuditAction::RollbackRequested
+        | AuditAction::OperationRequested
+        | AuditAction::MergeRequested
+        | AuditAction::OperationMerged
         | AuditAction::RoleChanged => Tone::Info,
-        AuditAction::ChangeApplied | AuditAction::RolledBack => Tone::Ok,
-        AuditAction::ChangeFailed | AuditAction::RollbackFailed => Tone::Bad,
+        AuditAction::ChangeApplied
+        | AuditAction::RolledBack
+        | AuditAction::OperationApproved
+        | AuditAction::OperationEffective => Tone::Ok,
+        AuditAction::ChangeFailed | AuditAction::RollbackFailed | AuditAction::OperationFailed => Tone::Bad,
         AuditAction::ChangeRefused | AuditAction::SignInFailed | AuditAction::Denied => Tone::Warn,
         AuditAction::SignIn
         | AuditAction::SignOut
@@ -170,7 +176,8 @@ fn entry_view(entry: &AuditEntry) -> AnyView {
         | AuditAction::TokenMade
         | AuditAction::TokenRevoked
         | AuditAction::DeviceApproved
-        | AuditAction::DeviceRefused => Tone::Quiet,
+        | AuditAction::DeviceRefused
+        | AuditAction::OperationClosed => Tone::Quiet,
     };
     // What concerns no instance, such as a sign-in, names none; a refusal may name an account and a region alone.
     let instance = (!record.instance_id.is_empty()).then(|| {

@@ -46,12 +46,26 @@ pub enum AuditAction {
     RolledBack,
     /// It is not, or not for sure.
     RollbackFailed,
+    /// A GitOps operation was asked for.
+    OperationRequested,
+    /// Somebody agreed with the plan of a GitOps operation.
+    OperationApproved,
+    /// Somebody had a GitOps operation merged.
+    MergeRequested,
+    /// It is on the branch.
+    OperationMerged,
+    /// It was seen to be in effect.
+    OperationEffective,
+    /// It was closed without being merged.
+    OperationClosed,
+    /// It was given up.
+    OperationFailed,
     /// A request was refused because no grant allows it.
     Denied,
 }
 
 impl AuditAction {
-    pub const ALL: [AuditAction; 18] = [
+    pub const ALL: [AuditAction; 25] = [
         AuditAction::EnforceRequested,
         AuditAction::RestoreRequested,
         AuditAction::ChangeApplied,
@@ -69,6 +83,13 @@ impl AuditAction {
         AuditAction::RollbackRequested,
         AuditAction::RolledBack,
         AuditAction::RollbackFailed,
+        AuditAction::OperationRequested,
+        AuditAction::OperationApproved,
+        AuditAction::MergeRequested,
+        AuditAction::OperationMerged,
+        AuditAction::OperationEffective,
+        AuditAction::OperationClosed,
+        AuditAction::OperationFailed,
         AuditAction::Denied,
     ];
 
@@ -91,6 +112,13 @@ impl AuditAction {
             AuditAction::RollbackRequested => "rollback-requested",
             AuditAction::RolledBack => "rolled-back",
             AuditAction::RollbackFailed => "rollback-failed",
+            AuditAction::OperationRequested => "operation-requested",
+            AuditAction::OperationApproved => "operation-approved",
+            AuditAction::MergeRequested => "merge-requested",
+            AuditAction::OperationMerged => "operation-merged",
+            AuditAction::OperationEffective => "operation-effective",
+            AuditAction::OperationClosed => "operation-closed",
+            AuditAction::OperationFailed => "operation-failed",
             AuditAction::Denied => "denied",
         }
     }
@@ -118,6 +146,13 @@ impl AuditAction {
             AuditAction::RollbackRequested => "Rollback requested",
             AuditAction::RolledBack => "Rolled back",
             AuditAction::RollbackFailed => "Rollback failed",
+            AuditAction::OperationRequested => "Operation requested",
+            AuditAction::OperationApproved => "Operation approved",
+            AuditAction::MergeRequested => "Merge requested",
+            AuditAction::OperationMerged => "Operation merged",
+            AuditAction::OperationEffective => "Operation effective",
+            AuditAction::OperationClosed => "Operation closed",
+            AuditAction::OperationFailed => "Operation failed",
             AuditAction::Denied => "Denied",
         }
     }

@@ -16,7 +16,8 @@ pub use approval::{Approval, ApprovalRefusal, approval_refusal};
 pub use ask::{Ask, AskError, AskKind, Return};
 pub use effect::{Effect, PlaceSeen, effect};
 pub use operation::{
-    InvalidOperationId, Merged, Move, Operation, OperationId, OperationStatus, PullRequest, next_move,
+    Closing, InvalidOperationId, Merged, Move, Operation, OperationId, OperationStatus, PullRequest,
+    next_move,
 };
 pub use plan::{FileDiff, Form, Plan, Step, StepKind};
 pub use preflight::{Check, Found, PromotionSource, Verdict, preflight};

@@ -11,6 +11,7 @@ mod device;
 mod error;
 mod event;
 mod fact;
+mod gitops;
 mod history;
 mod lease;
 mod login;
@@ -31,6 +32,7 @@ pub use device::{Approver, DeviceAnswer, DeviceDecision, DeviceLogin, NewDeviceL
 pub use error::StoreError;
 pub use event::StoredEvent;
 pub use fact::{DELIVERY_EVENT, DeliveryEvent, Recorded};
+pub use gitops::{Decision, DecisionKind, GITOPS_EVENT, GitopsEvent};
 pub use history::{HistoryEntry, HistoryKind, ObservedState, TrendPoint, VanishedInstance};
 pub use lease::Lease;
 pub use migrate::SCHEMA_VERSION;

@@ -29,6 +29,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 4, min_reader_version: 1, sql: include_str!("../migrations/0004_persons.sql") },
     Migration { version: 5, min_reader_version: 1, sql: include_str!("../migrations/0005_delivery.sql") },
     Migration { version: 6, min_reader_version: 1, sql: include_str!("../migrations/0006_readers.sql") },
+    Migration { version: 7, min_reader_version: 1, sql: include_str!("../migrations/0007_gitops.sql") },
 ];
 
 /// Names the lock in Postgres, whose advisory locks are numbers: `tollgate` in ASCII.

@@ -21,6 +21,9 @@ pub struct Operation {
     pub merges_itself: bool,
     /// Everybody's agreement, with this plan or one before it.
     pub given: Vec<Approval>,
+    /// Who has it closed, and why.
+    #[serde(default)]
+    pub closing: Option<Closing>,
     #[serde(default)]
     pub pull_request: Option<PullRequest>,
     #[serde(default)]
@@ -88,6 +91,13 @@ impl std::fmt::Display for OperationId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// That somebody does not want it any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closing {
+    pub by: String,
+    pub reason: String,
 }
 
 /// Where the request is.
@@ -188,6 +198,8 @@ pub enum Move {
     Watch,
     /// It is to be merged.
     Merge,
+    /// Its pull request is to be closed.
+    Close,
     /// Whether it is in effect is to be looked at.
     Prove,
     /// Its time has come: a resume is to be asked for.
@@ -198,6 +210,7 @@ pub enum Move {
 /// What is to be done next.
 pub fn next_move(operation: &Operation, now: Timestamp) -> Move {
     match operation.status {
+        status if status.is_open() && operation.closing.is_some() => Move::Close,
         OperationStatus::Requested => Move::Open,
         OperationStatus::Open if operation.merges_itself && operation.is_approved() => Move::Merge,
         OperationStatus::Open => Move::Watch,
@@ -218,6 +231,12 @@ fn is_over(operation: &Operation, now: Timestamp) -> bool {
 }
 
 impl Operation {
+    /// Whether there is anything to be done about it now or later.
+    pub fn is_pending(&self) -> bool {
+        let ends = matches!(self.ask, Ask::Freeze { until: Some(_), .. }) && self.resumed_by.is_none();
+        !self.status.is_final() || (self.status.is_merged() && ends)
+    }
+
     /// Takes in whether it is in effect.
     pub fn proved(&mut self, effect: &Effect, now: Timestamp) {
         let (status, problem) = match effect {

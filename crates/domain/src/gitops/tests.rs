@@ -73,6 +73,7 @@ fn operation(number: u8, ask: Ask, steps: Vec<Step>) -> Operation {
         needs_approval: false,
         merges_itself: false,
         given: Vec::new(),
+        closing: None,
         pull_request: None,
         merged: None,
         status: OperationStatus::Open,
@@ -99,15 +100,15 @@ fn what_cannot_be_is_not_asked_for() {
         ask.check(&order(), known, reason, at(10)).map_err(|error| error.to_string())
     };
     let users = place("users", "prod");
-    assert_eq!(check(&freeze(&[users.clone()], Some(at(11))), "sale"), Ok(()));
+    assert_eq!(check(&freeze(std::slice::from_ref(&users), Some(at(11))), "sale"), Ok(()));
     assert_eq!(check(&promote(&["users", "payments"], "staging", "prod"), "sale"), Ok(()));
     assert_eq!(check(&revert("users", Some("1.4.1")), "it crashes"), Ok(()));
     let long = "r".repeat(1_001);
     for (ask, reason, expected) in [
         (freeze(&[], None), "sale", "No service is named"),
-        (freeze(&[users.clone()], Some(at(10))), "sale", "has passed"),
-        (freeze(&[users.clone()], None), " \n", "A reason is missing"),
-        (freeze(&[users.clone()], None), &long, "longer than 1000 bytes"),
+        (freeze(std::slice::from_ref(&users), Some(at(10))), "sale", "has passed"),
+        (freeze(std::slice::from_ref(&users), None), " \n", "A reason is missing"),
+        (freeze(std::slice::from_ref(&users), None), &long, "longer than 1000 bytes"),
         (
             freeze(&[place("users", "qa")], None),
             "sale",
@@ -176,7 +177,7 @@ fn nobody_approves_their_own_or_what_they_have_not_seen() {
 #[test]
 fn what_comes_next_follows_from_how_far_it_is() {
     let users = place("users", "prod");
-    let mut one = operation(1, freeze(&[users.clone()], Some(at(100))), Vec::new());
+    let mut one = operation(1, freeze(std::slice::from_ref(&users), Some(at(100))), Vec::new());
     one.status = OperationStatus::Requested;
     assert_eq!(next_move(&one, at(1)), Move::Open);
     one.status = OperationStatus::Open;
@@ -202,6 +203,10 @@ fn what_comes_next_follows_from_how_far_it_is() {
         one.resumed_by = None;
         assert_eq!(next_move(&one, at(200)), Move::Nothing, "{status:?}");
     }
+    let mut unwanted = operation(4, freeze(std::slice::from_ref(&users), None), Vec::new());
+    unwanted.closing = Some(Closing { by: "ben".into(), reason: "no sale".into() });
+    assert_eq!(next_move(&unwanted, at(1)), Move::Close);
+    assert_eq!(next_move(&merged(unwanted, 5), at(6)), Move::Prove, "what is merged is not closed");
     let unlimited = merged(operation(3, freeze(&[users], None), Vec::new()), 5);
     assert_eq!(next_move(&unlimited, at(1_000_000)), Move::Prove);
 }
@@ -223,7 +228,8 @@ fn updater(ignore: &[&str], allow: Option<String>) -> UpdaterFacts {
 fn a_freeze_is_in_effect_where_the_cluster_says_so() {
     let users = place("users", "prod");
     let hold = StepKind::Hold(Form::Annotations);
-    let one = operation(1, freeze(&[users.clone()], None), vec![step(users.clone(), hold, Some("*"))]);
+    let one =
+        operation(1, freeze(std::slice::from_ref(&users), None), vec![step(users.clone(), hold, Some("*"))]);
     let seen = |updater| PlaceSeen { updater, has_cluster: true, ..PlaceSeen::default() };
     let effect_of = |operation: &Operation, seen: PlaceSeen| effect(operation, |_| Some(&seen));
     let waits = |operation: &Operation, seen: PlaceSeen| match effect_of(operation, seen) {
@@ -414,7 +420,7 @@ fn what_would_fail_or_be_regretted_is_refused_before() {
 fn what_was_merged_last_decides_what_is_kept() {
     let users = place("users", "prod");
     let hold = || vec![step(users.clone(), StepKind::Hold(Form::Resource), Some("*"))];
-    let frozen = merged(operation(1, freeze(&[users.clone()], Some(at(100))), hold()), 10);
+    let frozen = merged(operation(1, freeze(std::slice::from_ref(&users), Some(at(100))), hold()), 10);
     let resumed =
         merged(operation(2, Ask::Resume { places: BTreeSet::from([users.clone()]) }, Vec::new()), 20);
     let held = merged(operation(3, revert("users", Some("1.4.1")), hold()), 30);
@@ -439,7 +445,7 @@ proptest! {
         let users = place("users", "prod");
         let mut operations: Vec<Operation> = moves.iter().zip(0_u8..).map(|((kind, second), number)| {
             let ask = match kind {
-                0 => freeze(&[users.clone()], None),
+                0 => freeze(std::slice::from_ref(&users), None),
                 1 => Ask::Resume { places: BTreeSet::from([users.clone()]) },
                 _ => promote(&["users"], "staging", "prod"),
             };

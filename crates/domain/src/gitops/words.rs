@@ -60,7 +60,7 @@ pub fn body(operation: &Operation) -> String {
         text.push_str(&row(step));
     }
     if !operation.plan.checks.is_empty() {
-        text.push_str("\n");
+        text.push('\n');
         for check in &operation.plan.checks {
             let mark = match check.verdict {
                 Verdict::Passed => "passed",

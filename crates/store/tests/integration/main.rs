@@ -6,6 +6,7 @@ mod database;
 mod devices;
 mod events;
 mod facts;
+mod gitops;
 mod history;
 mod leases;
 mod logins;
