@@ -22,4 +22,4 @@ pub use operation::{
 pub use plan::{FileDiff, Form, Plan, Step, StepKind};
 pub use preflight::{Check, Found, PromotionSource, Verdict, preflight};
 pub use standing::holds;
-pub use words::{body, branch, message, title};
+pub use words::{body, branch, title};

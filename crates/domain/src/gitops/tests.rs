@@ -473,11 +473,9 @@ fn it_reads_as_what_it_does() {
     let both = [place("a", "dev"), place("a", "prod")];
     assert_eq!(title(&freeze(&both, None), &plan(Vec::new())), "Freeze a in dev, prod");
     one.reason = "see <b>@everybody</b>\n[x](http://x)".into();
-    one.by = "ana\nSigned-off-by: x".into();
-    assert!(
-        message(&one).ends_with("Tollgate-Operation: 010000000000\nRequested-by: ana Signed-off-by: x\n")
-    );
+    one.by = "ana\n# x".into();
     let text = body(&one);
     assert!(text.starts_with("> see &lt;b&gt;@\u{200b}everybody&lt;/b&gt;\n> \\[x\\](http://x)\n"), "{text}");
+    assert!(text.ends_with("\nRequested by ana \\# x, operation 010000000000.\n"), "{text}");
     assert!(text.contains("| users | prod | tag | `1.4.1` | `1.4.2` |"), "{text}");
 }

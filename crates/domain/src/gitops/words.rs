@@ -41,17 +41,6 @@ pub fn title(ask: &Ask, plan: &Plan) -> String {
     }
 }
 
-/// The message of the commit: the title, why, and by what it is recognized.
-pub fn message(operation: &Operation) -> String {
-    format!(
-        "{}\n\n{}\n\nTollgate-Operation: {}\nRequested-by: {}\n",
-        title(&operation.ask, &operation.plan),
-        operation.reason.trim(),
-        operation.id,
-        one_line(&operation.by),
-    )
-}
-
 /// The body of the pull request, in Markdown: why, what comes where, what was looked at. What people wrote stands in it as text.
 pub fn body(operation: &Operation) -> String {
     let mut text = format!("{}\n\n", quoted(&operation.reason));
@@ -97,10 +86,6 @@ fn row(step: &Step) -> String {
         code(step.before.as_ref()),
         code(step.after.as_ref())
     )
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A text as a quotation.
