@@ -4,11 +4,11 @@ mod effective;
 mod github;
 mod history;
 mod local;
-mod locate;
+pub(crate) mod locate;
 mod places;
 mod pulls;
 mod repository;
-mod yaml;
+pub(crate) mod yaml;
 
 use std::path::PathBuf;
 use std::sync::Arc;

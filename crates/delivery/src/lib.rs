@@ -10,6 +10,7 @@ mod error;
 mod follow;
 pub mod git;
 pub mod github;
+pub mod gitops;
 pub mod images;
 mod intake;
 pub mod kubernetes;

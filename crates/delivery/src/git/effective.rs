@@ -1,6 +1,7 @@
 //! Which of the tags that several files set for one place counts.
 
-use super::locate::{Layer, Located, Origin, Reading, origin_by_name};
+use super::locate::{Layer, Located, Origin, Reading, Within, origin_by_name};
+use super::yaml::KeyPath;
 
 /// Which tag a place gets from all files of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +27,9 @@ pub(super) struct Found {
     pub path: String,
     pub key: String,
     pub tag: String,
+    /// Where it is written, and in what.
+    pub at: KeyPath,
+    pub within: Within,
     /// Helm renders it as something else, for lack of quotes.
     pub garbled: bool,
     /// Where another tag is written that does not count.
@@ -84,8 +88,8 @@ pub(super) fn effective<'a>(
         .filter(|(.., located)| located.tag.as_ref().is_some_and(|other| other != tag))
         .map(|(.., path, located)| format!("{path}#{}", located.key))
         .collect();
-    let (path, key) = (path.to_owned(), located.key.clone());
-    Effective::Set(Found { path, key, tag: tag.clone(), garbled: located.garbled, shadowed })
+    let Located { key, at, within, garbled, .. } = located.clone();
+    Effective::Set(Found { path: path.to_owned(), key, tag: tag.clone(), at, within, garbled, shadowed })
 }
 
 #[cfg(test)]

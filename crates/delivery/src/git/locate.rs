@@ -2,7 +2,7 @@
 
 use domain::delivery::{ImageRef, Place};
 
-use super::yaml::{Value, Yaml};
+use super::yaml::{KeyPath, Value, Yaml, is_garbled};
 
 /// What is looked for.
 #[derive(Clone, Copy, Debug)]
@@ -26,20 +26,36 @@ pub(super) struct Reading {
 
 /// A tag in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Located {
+pub(crate) struct Located {
     /// As it is written; `None` where the key is there and empty, which hides what is said by files of lower precedence.
     pub tag: Option<String>,
-    /// Where it stands.
+    /// Where it stands, as it is shown.
     pub key: String,
+    /// Where it is written.
+    pub at: KeyPath,
+    pub within: Within,
     pub layer: Layer,
     /// Helm renders it as something else, for lack of quotes.
     pub garbled: bool,
 }
 
+/// What else the scalar holds that a tag is written in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Within {
+    /// Nothing.
+    Alone,
+    /// `[old=]repository[:tag][@digest]`, as an Application lists it for Kustomize.
+    Image(String),
+    /// A digest stands where the tag would be, and outweighs one.
+    Digest,
+    /// A whole values file, as a text of an Application.
+    Values,
+}
+
 /// What outweighs what, the strongest last (Argo CD, "Helm", Helm Value Precedence: parameters, then `valuesObject` and `values`,
 /// then `valueFiles`). The images of Kustomize in an Application outweigh those of a kustomization in the same way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Layer {
+pub(crate) enum Layer {
     File,
     Values,
     Parameters,
@@ -165,10 +181,12 @@ fn in_source(source: Value<'_>, wanted: Wanted<'_>) -> Result<Reading, String> {
         found = in_parameters(parameters, wanted)?;
     }
     if let (None, Some(images)) = (&found, images) {
-        let images = images.items().filter_map(Value::text).map(named_image).collect();
-        found = chosen(images, wanted)?.map(|(name, tag)| Located {
-            tag,
-            key: format!("kustomize.images[{name}]"),
+        let images = images.items().filter_map(named_image).collect();
+        found = chosen(images, wanted)?.map(|image| Located {
+            key: format!("kustomize.images[{}]", image.shown()),
+            at: image.at,
+            within: image.within,
+            tag: image.tag,
             layer: Layer::Parameters,
             garbled: false,
         });
@@ -191,8 +209,15 @@ fn in_parameters(parameters: Value<'_>, wanted: Wanted<'_>) -> Result<Option<Loc
         .filter(|parameter| parameter.get("name").and_then(Value::text) == Some(wanted.key))
         .max_by_key(is_forced);
     let Some(parameter) = parameter else { return Ok(None) };
-    let tag = parameter.get("value").map(|value| scalar(value, wanted.key)).transpose()?.flatten();
-    Ok(Some(Located { tag, key: wanted.key.to_owned(), layer: Layer::Parameters, garbled: false }))
+    let value = parameter.get("value");
+    Ok(Some(Located {
+        tag: value.map(|value| scalar(value, wanted.key)).transpose()?.flatten(),
+        key: wanted.key.to_owned(),
+        at: value.map_or_else(|| parameter.path().key("value"), Value::path),
+        within: Within::Alone,
+        layer: Layer::Parameters,
+        garbled: false,
+    }))
 }
 
 /// `valuesObject`, and only where there is none, `values`.
@@ -200,54 +225,27 @@ fn in_inline_values(source: Value<'_>, wanted: Wanted<'_>) -> Result<Option<Loca
     if let Some(values) = source.at(["helm", "valuesObject"]).filter(|values| !values.is_null()) {
         return in_values(values, wanted, Layer::Values);
     }
-    let Some(text) = source.at(["helm", "values"]).and_then(Value::text) else { return Ok(None) };
+    let Some(inline) = source.at(["helm", "values"]) else { return Ok(None) };
+    let Some(text) = inline.text() else { return Ok(None) };
     let values = Yaml::parse(text).map_err(|problem| format!("helm.values: {problem}"))?;
-    values.documents().next().map_or(Ok(None), |document| in_values(document, wanted, Layer::Values))
+    let found =
+        values.documents().next().map_or(Ok(None), |document| in_values(document, wanted, Layer::Values))?;
+    Ok(found.map(|located| Located { at: inline.path(), within: Within::Values, ..located }))
 }
 
 fn in_values(values: Value<'_>, wanted: Wanted<'_>, layer: Layer) -> Result<Option<Located>, String> {
     let Some(value) = at_key(values, wanted.key) else { return Ok(None) };
     let tag = scalar(value, wanted.key)?;
     let garbled = value.is_plain() && tag.as_deref().is_some_and(is_garbled);
-    Ok(Some(Located { tag, key: wanted.key.to_owned(), layer, garbled }))
-}
-
-/// Whether Helm renders a text that stands without quotes otherwise than it is written: it reads numbers as floating-point ones, and
-/// the truth values of YAML 1.1.
-fn is_garbled(text: &str) -> bool {
-    let lower = text.to_ascii_lowercase();
-    let is_other_word = matches!(lower.as_str(), "yes" | "no" | "on" | "off" | "y" | "n");
-    if is_other_word || (matches!(lower.as_str(), "true" | "false") && lower != text) {
-        return true;
-    }
-    let digits = text.strip_prefix(['-', '+']).unwrap_or(text).replace('_', "");
-    let radix = [("0x", 16), ("0o", 8), ("0b", 2)]
-        .into_iter()
-        .find_map(|(prefix, radix)| Some(u64::from_str_radix(digits.strip_prefix(prefix)?, radix).is_ok()));
-    let is_number = digits.starts_with(|first: char| first.is_ascii_digit() || first == '.')
-        && radix.unwrap_or_else(|| digits.parse::<f64>().is_ok());
-    // From a million on the exponent is written.
-    let as_written = text.parse::<u32>().is_ok_and(|number| number < 1_000_000 && number.to_string() == text);
-    is_number && !as_written
+    let (key, at) = (wanted.key.to_owned(), value.path());
+    Ok(Some(Located { tag, key, at, within: Within::Alone, layer, garbled }))
 }
 
 /// The value of a key in the way of Image Updater, so that both mean the same: as a dotted path, whose segments may end in the
 /// place in a list, and where that leads nowhere as one key that is written with its dots.
 fn at_key<'a>(values: Value<'a>, key: &str) -> Option<Value<'a>> {
-    key.split('.').try_fold(values, at_segment).or_else(|| values.get(key))
-}
-
-fn at_segment<'a>(value: Value<'a>, segment: &str) -> Option<Value<'a>> {
-    let (name, indices) = segment.split_at(segment.find('[').unwrap_or(segment.len()));
-    // Only a list within a list has an index alone.
-    let mut value = if name.is_empty() && !indices.is_empty() { value } else { value.get(name)? };
-    let mut rest = indices;
-    while !rest.is_empty() {
-        let (index, more) = rest.strip_prefix('[')?.split_once(']')?;
-        value = value.items().nth(index.parse().ok()?)?;
-        rest = more;
-    }
-    Some(value)
+    let dotted = KeyPath::of_value(0, key);
+    dotted.and_then(|path| values.along(&path.steps)).or_else(|| values.get(key))
 }
 
 /// What is written; `None` where it is empty.
@@ -269,18 +267,21 @@ fn in_kustomization(document: Value<'_>, wanted: Wanted<'_>) -> Result<Option<Lo
         let text =
             |key: &str| image.get(key).map(|value| scalar(value, key)).transpose().map(Option::flatten);
         let (name, new_name) = (text("name")?, text("newName")?);
-        let tag = match text("newTag")? {
-            Some(tag) => Some(tag),
-            None => text("digest")?,
-        };
         let names: Vec<String> = [name, new_name].into_iter().flatten().collect();
+        let (tag, digest) = (text("newTag")?, text("digest")?);
+        let (written, within) =
+            if digest.is_some() { ("digest", Within::Digest) } else { ("newTag", Within::Alone) };
+        let tag = tag.or(digest);
         if tag.is_some() && !names.is_empty() {
-            images.push(NamedImage { names, tag });
+            let at = image.get(written).map_or_else(|| image.path().key(written), Value::path);
+            images.push(NamedImage { names, tag, at, within });
         }
     }
-    Ok(chosen(images, wanted)?.map(|(name, tag)| Located {
-        tag,
-        key: format!("images[{name}].newTag"),
+    Ok(chosen(images, wanted)?.map(|image| Located {
+        key: format!("images[{}].newTag", image.shown()),
+        at: image.at,
+        within: image.within,
+        tag: image.tag,
         layer: Layer::File,
         garbled: false,
     }))
@@ -291,21 +292,28 @@ struct NamedImage {
     /// What the manifests call it, and what it becomes.
     names: Vec<String>,
     tag: Option<String>,
+    at: KeyPath,
+    within: Within,
+}
+
+impl NamedImage {
+    fn shown(&self) -> &str {
+        self.names.first().map_or("", String::as_str)
+    }
 }
 
 /// `[old=]repository[:tag][@digest]`, as an Application lists it.
-fn named_image(text: &str) -> NamedImage {
+fn named_image(value: Value<'_>) -> Option<NamedImage> {
+    let text = value.text()?;
     let (old, new) = text.split_once('=').map_or((None, text), |(old, new)| (Some(old), new));
     let image = ImageRef::parse(new.trim());
     let names = old.map(|old| old.trim().to_owned()).into_iter().chain([image.repository]).collect();
-    NamedImage { names, tag: image.tag.or(image.digest) }
+    let within = if image.digest.is_some() { Within::Digest } else { Within::Image(text.to_owned()) };
+    Some(NamedImage { names, tag: image.tag.or(image.digest), at: value.path(), within })
 }
 
 /// The image of the service: the one whose name ends in the service's, else the only one there is.
-fn chosen(
-    mut images: Vec<NamedImage>,
-    wanted: Wanted<'_>,
-) -> Result<Option<(String, Option<String>)>, String> {
+fn chosen(mut images: Vec<NamedImage>, wanted: Wanted<'_>) -> Result<Option<NamedImage>, String> {
     let service = wanted.place.service.as_str();
     let is_own = |image: &NamedImage| image.names.iter().any(|name| file_name(name) == service);
     let at = match images.iter().position(is_own) {
@@ -314,8 +322,7 @@ fn chosen(
         None if images.len() == 1 => 0,
         None => return Err(format!("it sets several images, and none of them is named {service}")),
     };
-    let image = images.swap_remove(at);
-    Ok(image.names.into_iter().next().map(|name| (name, image.tag)))
+    Ok(Some(images.swap_remove(at)))
 }
 
 #[cfg(test)]

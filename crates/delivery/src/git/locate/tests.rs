@@ -232,6 +232,8 @@ fn an_application_sets_it_by_a_parameter() {
     let located = Located {
         tag: Some("0.1.10".into()),
         key: "image.tag".into(),
+        at: KeyPath::root(0).keys(["spec", "source", "helm", "parameters"]).index(1).key("value"),
+        within: Within::Alone,
         layer: Layer::Parameters,
         garbled: false,
     };
@@ -322,6 +324,8 @@ fn the_file_that_the_updater_writes_is_read() {
     let located = Located {
         tag: Some("0.1.10".into()),
         key: "image.tag".into(),
+        at: KeyPath::root(0).keys(["helm", "parameters"]).index(1).key("value"),
+        within: Within::Alone,
         layer: Layer::Parameters,
         garbled: false,
     };
