@@ -1,7 +1,7 @@
 //! A GitOps repository as a source: which tag each environment is to run, what set it, and when.
 
 mod effective;
-mod github;
+pub(crate) mod github;
 mod history;
 mod local;
 pub(crate) mod locate;
@@ -9,6 +9,11 @@ mod places;
 mod pulls;
 mod repository;
 pub(crate) mod yaml;
+pub(crate) mod local;
+mod locate;
+pub(crate) mod pulls;
+pub(crate) mod repository;
+mod yaml;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,6 +32,7 @@ use local::Local;
 
 use places::{Layout, Tracked};
 use pulls::Pulls;
+pub use repository::Entry;
 use repository::{End, Repository};
 
 /// How many commits of the branch are known.

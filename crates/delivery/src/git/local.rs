@@ -21,41 +21,53 @@ use crate::reader::ReadError;
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Debug)]
-pub(super) struct Local {
+pub(crate) struct Local {
     path: PathBuf,
     /// Held while the disk is read: of a disk that does not answer, no more than one thread waits.
     turn: Arc<Mutex<()>>,
 }
 
 impl Local {
-    pub(super) fn new(path: PathBuf) -> Local {
+    pub(crate) fn new(path: PathBuf) -> Local {
         Local { path, turn: Arc::default() }
     }
 
-    /// Works on the repository where waiting for the disk holds nobody up.
+    /// Reads the repository where waiting for the disk holds nobody up.
     async fn with<T: Send + 'static>(
         &self,
-        work: impl Fn(&Disk) -> Result<T, ReadError> + Send + 'static,
+        read: impl Fn(&Disk) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, ReadError> {
-        let path = self.path.clone();
         // While somebody repacks it, an object may be looked for where it is no more; opened again, it is seen where it is now.
-        let once = move || work(&Disk::open(&path)?);
+        self.work(move |path| {
+            let once = || read(&Disk::open(path)?);
+            once().or_else(|_| once())
+        })
+        .await
+    }
+
+    /// Works on the repository where waiting for the disk holds nobody up; of work that does not end, it is not known whether it was
+    /// done.
+    pub(crate) async fn work<T: Send + 'static, E: From<ReadError> + Send + 'static>(
+        &self,
+        work: impl FnOnce(&Path) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
+        let path = self.path.clone();
         let reading = async {
             let turn = self.turn.clone().lock_owned().await;
             let task = tokio::task::spawn_blocking(move || {
                 let _turn = turn;
-                once().or_else(|_| once())
+                work(&path)
             });
             task.await
         };
         match tokio::time::timeout(TIMEOUT, reading).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(panic)) => Err(self.error(&format!("reading it was broken off ({panic})"))),
+            Ok(Err(panic)) => Err(self.error(&format!("reading it was broken off ({panic})")).into()),
             Err(_) => {
                 let seconds = TIMEOUT.as_secs();
-                Err(self.error(&format!(
-                    "its disk did not answer within {seconds} seconds: see whether it is mounted"
-                )))
+                let problem =
+                    format!("its disk did not answer within {seconds} seconds: see whether it is mounted");
+                Err(self.error(&problem).into())
             }
         }
     }
@@ -101,13 +113,13 @@ impl Repository for Local {
 }
 
 /// An opened repository, on the thread that it was opened on.
-struct Disk {
+pub(crate) struct Disk {
     path: PathBuf,
-    repository: gix::Repository,
+    pub(crate) repository: gix::Repository,
 }
 
 impl Disk {
-    fn open(path: &Path) -> Result<Disk, ReadError> {
+    pub(crate) fn open(path: &Path) -> Result<Disk, ReadError> {
         let fail = |problem: &str| {
             ReadError::new(format!("The Git repository {} cannot be opened: {problem}.", path.display()))
         };
@@ -127,28 +139,32 @@ impl Disk {
         Ok(Disk { path: path.to_owned(), repository })
     }
 
-    fn error(&self, problem: &str) -> ReadError {
+    pub(crate) fn error(&self, problem: &str) -> ReadError {
         ReadError::new(format!("The Git repository {} cannot be read: {problem}.", self.path.display()))
     }
 
     /// An object that should be there is not, or is not what it should be.
-    fn broken(&self, what: &str, error: &dyn Error) -> ReadError {
+    pub(crate) fn broken(&self, what: &str, error: &dyn Error) -> ReadError {
         self.error(&format!("{what}: {}; `git fsck` in it tells more", told(error)))
     }
 
-    fn head(&self, branch: &str) -> Result<String, ReadError> {
+    pub(crate) fn head(&self, branch: &str) -> Result<String, ReadError> {
+        self.tip(branch)?
+            .ok_or_else(|| self.error(&format!("it has no branch {branch}{}", self.branches())))
+    }
+
+    /// The newest commit of a branch, where there is such a branch.
+    pub(crate) fn tip(&self, branch: &str) -> Result<Option<String>, ReadError> {
         let name = format!("refs/heads/{branch}");
         let reference = self
             .repository
             .try_find_reference(name.as_str())
             .map_err(|error| self.broken(&format!("its branch {branch}"), &error))?;
-        let Some(mut reference) = reference else {
-            return Err(self.error(&format!("it has no branch {branch}{}", self.branches())));
-        };
+        let Some(mut reference) = reference else { return Ok(None) };
         let commit = reference
             .peel_to_commit()
             .map_err(|error| self.broken(&format!("its branch {branch}"), &error))?;
-        Ok(commit.id().to_string())
+        Ok(Some(commit.id().to_string()))
     }
 
     /// The branches that there are instead, to put after a sentence.
@@ -163,18 +179,23 @@ impl Disk {
         if names.is_empty() { ", nor any other".to_owned() } else { format!(", only {}", names.join(", ")) }
     }
 
-    fn id(&self, revision: &str) -> Result<ObjectId, ReadError> {
+    pub(crate) fn id(&self, revision: &str) -> Result<ObjectId, ReadError> {
         ObjectId::from_hex(revision.as_bytes())
             .map_err(|error| self.error(&format!("{revision} is no revision ({error})")))
     }
 
-    fn commit(&self, revision: &str) -> Result<gix::Commit<'_>, ReadError> {
+    pub(crate) fn commit(&self, revision: &str) -> Result<gix::Commit<'_>, ReadError> {
         self.repository
             .find_commit(self.id(revision)?)
             .map_err(|error| self.broken(&format!("its commit {revision}"), &error))
     }
 
-    fn first_parents(&self, head: &str, until: Option<&str>, most: usize) -> Result<Line, ReadError> {
+    pub(crate) fn first_parents(
+        &self,
+        head: &str,
+        until: Option<&str>,
+        most: usize,
+    ) -> Result<Line, ReadError> {
         let mut commits = Vec::new();
         let mut revision = head.to_owned();
         loop {
@@ -198,7 +219,7 @@ impl Disk {
         }
     }
 
-    fn info(&self, revision: &str) -> Result<CommitInfo, ReadError> {
+    pub(crate) fn info(&self, revision: &str) -> Result<CommitInfo, ReadError> {
         let commit = self.commit(revision)?;
         let broken = |error: &dyn Error| self.broken(&format!("its commit {revision}"), error);
         let seconds = commit.time().map_err(|error| broken(&error))?.seconds;
@@ -294,7 +315,7 @@ impl Disk {
         Ok(entries)
     }
 
-    fn files(&self, revision: &str, paths: &BTreeSet<String>) -> Result<BTreeMap<String, Entry>, ReadError> {
+    pub(crate) fn files(&self, revision: &str, paths: &BTreeSet<String>) -> Result<BTreeMap<String, Entry>, ReadError> {
         let tree = self.repository.find_tree(self.tree(revision)?);
         let tree =
             tree.map_err(|error| self.broken(&format!("the tree of its commit {revision}"), &error))?;
@@ -336,7 +357,7 @@ impl Wanted {
 }
 
 /// An error with what caused it, in one line.
-fn told(error: &dyn Error) -> String {
+pub(crate) fn told(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

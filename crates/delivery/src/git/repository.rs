@@ -12,7 +12,7 @@ pub(super) const MOST_BYTES: u64 = 1024 * 1024;
 
 /// A commit of the branch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct CommitInfo {
+pub(crate) struct CommitInfo {
     pub revision: String,
     /// The first one: what the branch pointed to before.
     pub parent: Option<String>,
@@ -26,7 +26,7 @@ pub(super) struct CommitInfo {
 
 /// A part of the line of first parents.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Line {
+pub(crate) struct Line {
     /// Newest first.
     pub commits: Vec<CommitInfo>,
     pub end: End,
@@ -34,7 +34,7 @@ pub(super) struct Line {
 
 /// Why a line ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(crate) enum End {
     /// The revision is reached that was to be reached; it is not in the line.
     Known,
     /// The last one has no parent.
@@ -45,7 +45,7 @@ pub(super) enum End {
 
 /// What stands at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Entry {
+pub enum Entry {
     File(Vec<u8>),
     /// Why it is not read; it goes on from "… cannot be read: ".
     Unreadable(String),
@@ -65,7 +65,7 @@ impl Entry {
 
 /// A Git repository.
 #[async_trait]
-pub(super) trait Repository: Send + Sync {
+pub(crate) trait Repository: Send + Sync {
     /// The newest commit of a branch.
     async fn head(&self, branch: &str) -> Result<String, ReadError>;
 

@@ -1,6 +1,8 @@
 //! A client of GitHub's REST API that asks no more than it may: answers that did not change cost nothing, limits are kept, and the
 //! token is shown to the configured server alone.
 
+mod change;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -70,10 +72,23 @@ enum Keep {
 
 /// One request that is answered with a page or less.
 struct Request<'a> {
+    method: Method,
     repository: &'a str,
     url: Url,
     accept: &'static str,
     keep: Keep,
+    /// In JSON.
+    body: Option<Vec<u8>>,
+}
+
+impl<'a> Request<'a> {
+    fn get(repository: &'a str, url: Url, accept: &'static str, keep: Keep) -> Request<'a> {
+        Request { method: Method::GET, repository, url, accept, keep, body: None }
+    }
+
+    fn label(&self) -> String {
+        label(&self.method, &self.url)
+    }
 }
 
 impl GithubClient {
@@ -183,7 +198,7 @@ impl GithubClient {
         path_and_query: &str,
     ) -> Result<Answer<Vec<u8>>, GithubError> {
         let url = self.url(repository, path_and_query)?;
-        let answer = self.fetch(Request { repository, url, accept: RAW, keep: Keep::Yes }).await?;
+        let answer = self.fetch(Request::get(repository, url, RAW, Keep::Yes)).await?;
         Ok(answer.answer.map(|body| body.to_vec()))
     }
 
@@ -193,8 +208,9 @@ impl GithubClient {
         url: Url,
         keep: Keep,
     ) -> Result<Answer<T>, GithubError> {
-        let label = label(&Method::GET, &url);
-        let answer = self.fetch(Request { repository, url, accept: JSON, keep }).await?;
+        let request = Request::get(repository, url, JSON, keep);
+        let label = request.label();
+        let answer = self.fetch(request).await?;
         match serde_json::from_slice(&answer.answer.body) {
             Ok(body) => Ok(answer.answer.map(|_| body)),
             Err(error) => {
@@ -247,7 +263,7 @@ impl GithubClient {
         let next = |headers: &HeaderMap| next_page(headers, &self.0.api);
         if response.status == StatusCode::NOT_MODIFIED {
             let kept = kept.ok_or_else(|| GithubError::Unreadable {
-                request: label(&Method::GET, &request.url),
+                request: request.label(),
                 problem: "it says that nothing has changed since it was never asked".into(),
             })?;
             let answer = Answer {
@@ -285,13 +301,18 @@ impl GithubClient {
     ) -> Result<Response, GithubError> {
         let mut url = request.url.clone();
         for _ in 0..=MOST_REDIRECTS {
-            let response = self.0.transport.send(Method::GET, &url, credential, request.accept, etag).await?;
-            // 304 is of the same class.
-            let is_redirect = matches!(response.status.as_u16(), 301 | 302 | 307 | 308);
+            let (method, body) = (request.method.clone(), request.body.as_deref());
+            let response =
+                self.0.transport.send(method, &url, credential, request.accept, etag, body).await?;
+            // 304 is of the same class, and what is not asked but sent is sent again by some of them alone.
+            let is_redirect = match response.status.as_u16() {
+                301 | 302 => request.method == Method::GET,
+                status => matches!(status, 307 | 308),
+            };
             let location = response.headers.get(header::LOCATION).and_then(|location| location.to_str().ok());
             let (Some(location), true) = (location, is_redirect) else { return Ok(response) };
             let elsewhere = || GithubError::Elsewhere {
-                request: label(&Method::GET, &url),
+                request: label(&request.method, &url),
                 location: location.to_owned(),
             };
             let target = url.join(location).map_err(|_| elsewhere())?;
@@ -306,7 +327,7 @@ impl GithubClient {
             url = target;
         }
         Err(GithubError::Unreadable {
-            request: label(&Method::GET, &request.url),
+            request: request.label(),
             problem: format!("it sends us on more than {MOST_REDIRECTS} times"),
         })
     }
@@ -324,7 +345,7 @@ impl GithubClient {
             Some(installation) => installation,
             None => {
                 let url = self.url(repository, "/installation")?;
-                let request = Request { repository, url, accept: JSON, keep: Keep::No };
+                let request = Request::get(repository, url, JSON, Keep::No);
                 let answer =
                     self.conditional(&app.signed(now)?, &request).await.map_err(|error| {
                         match error.status() {
@@ -346,7 +367,7 @@ impl GithubClient {
         );
         let url = Url::parse(&path).map_err(|error| GithubError::Configuration(error.to_string()))?;
         let answer =
-            self.0.transport.send(Method::POST, &url, &app.signed(now)?, JSON, None).await.inspect_err(
+            self.0.transport.send(Method::POST, &url, &app.signed(now)?, JSON, None, None).await.inspect_err(
                 |error| {
                     // Installed anew, it has another number.
                     if error.status() == Some(404) {

@@ -16,6 +16,9 @@ pub enum GithubError {
     Limited { request: String, until: Timestamp },
     #[error("{request} was answered {status}: {message}{}", .advice.as_deref().map(|advice| format!("; {advice}")).unwrap_or_default())]
     Refused { request: String, status: u16, message: String, advice: Option<String> },
+    /// Of a mutation in GraphQL, whose answer has a status that says nothing.
+    #[error("{request} failed: {message} ({kind})")]
+    Failed { request: String, kind: String, message: String },
     #[error(
         "the GitHub App is not installed on {repository}: install it there, or correct the repository's name"
     )]
@@ -37,6 +40,7 @@ impl GithubError {
             GithubError::Refused { status, .. } => Some(*status),
             GithubError::Configuration(_)
             | GithubError::Limited { .. }
+            | GithubError::Failed { .. }
             | GithubError::NotInstalled { .. }
             | GithubError::Unreachable { .. }
             | GithubError::Unreadable { .. }
@@ -52,6 +56,7 @@ impl GithubError {
             }
             GithubError::Configuration(_)
             | GithubError::Refused { .. }
+            | GithubError::Failed { .. }
             | GithubError::NotInstalled { .. }
             | GithubError::Unreachable { .. }
             | GithubError::Unreadable { .. }
@@ -68,7 +73,7 @@ impl GithubError {
             | GithubError::Unreachable { .. }
             | GithubError::Elsewhere { .. } => true,
             GithubError::Refused { status, .. } => *status == 401,
-            GithubError::Unreadable { .. } => false,
+            GithubError::Failed { .. } | GithubError::Unreadable { .. } => false,
         }
     }
 }

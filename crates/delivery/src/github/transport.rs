@@ -56,6 +56,7 @@ impl Transport {
         credential: &Credential,
         accept: &'static str,
         etag: Option<&str>,
+        body: Option<&[u8]>,
     ) -> Result<Response, GithubError> {
         let request = || label(&method, url);
         // Never closed; and who waits here waits for what answers within the timeout.
@@ -73,6 +74,9 @@ impl Transport {
         }
         if let Some(etag) = etag {
             sent = sent.header(header::IF_NONE_MATCH, etag);
+        }
+        if let Some(body) = body {
+            sent = sent.header(header::CONTENT_TYPE, "application/json").body(body.to_owned());
         }
         let unreachable = |error: reqwest::Error| GithubError::Unreachable {
             request: request(),
@@ -116,10 +120,25 @@ impl Transport {
 #[derive(Deserialize)]
 struct Said {
     message: String,
+    /// What is wrong with each part of a request; some are texts, and of others the words are missing.
+    #[serde(default)]
+    errors: serde_json::Value,
+}
+
+impl Said {
+    fn told(self) -> String {
+        let errors = self.errors.as_array().into_iter().flatten();
+        let more: Vec<&str> =
+            errors.filter_map(|error| error.as_str().or_else(|| error.get("message")?.as_str())).collect();
+        match more.is_empty() {
+            true => self.message,
+            false => format!("{}: {}", self.message, more.join(", ")),
+        }
+    }
 }
 
 fn message(body: &[u8]) -> String {
-    let said = serde_json::from_slice::<Said>(body).ok().map(|said| said.message);
+    let said = serde_json::from_slice::<Said>(body).ok().map(Said::told);
     // A proxy between us and GitHub answers a page.
     said.and_then(|message| domain::delivery::fitting(&message))
         .unwrap_or_else(|| "no explanation".to_owned())
