@@ -1,19 +1,14 @@
 //! A GitOps repository as a source: which tag each environment is to run, what set it, and when.
 
-mod effective;
+pub(crate) mod effective;
 pub(crate) mod github;
 mod history;
-mod local;
-pub(crate) mod locate;
-mod places;
-mod pulls;
-mod repository;
-pub(crate) mod yaml;
 pub(crate) mod local;
-mod locate;
+pub(crate) mod locate;
+pub(crate) mod places;
 pub(crate) mod pulls;
 pub(crate) mod repository;
-mod yaml;
+pub(crate) mod yaml;
 
 use std::path::PathBuf;
 use std::sync::Arc;

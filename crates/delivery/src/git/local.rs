@@ -149,8 +149,7 @@ impl Disk {
     }
 
     pub(crate) fn head(&self, branch: &str) -> Result<String, ReadError> {
-        self.tip(branch)?
-            .ok_or_else(|| self.error(&format!("it has no branch {branch}{}", self.branches())))
+        self.tip(branch)?.ok_or_else(|| self.error(&format!("it has no branch {branch}{}", self.branches())))
     }
 
     /// The newest commit of a branch, where there is such a branch.
@@ -315,7 +314,11 @@ impl Disk {
         Ok(entries)
     }
 
-    pub(crate) fn files(&self, revision: &str, paths: &BTreeSet<String>) -> Result<BTreeMap<String, Entry>, ReadError> {
+    pub(crate) fn files(
+        &self,
+        revision: &str,
+        paths: &BTreeSet<String>,
+    ) -> Result<BTreeMap<String, Entry>, ReadError> {
         let tree = self.repository.find_tree(self.tree(revision)?);
         let tree =
             tree.map_err(|error| self.broken(&format!("the tree of its commit {revision}"), &error))?;

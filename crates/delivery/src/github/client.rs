@@ -366,15 +366,17 @@ impl GithubClient {
             self.0.api.as_str().trim_end_matches('/')
         );
         let url = Url::parse(&path).map_err(|error| GithubError::Configuration(error.to_string()))?;
-        let answer =
-            self.0.transport.send(Method::POST, &url, &app.signed(now)?, JSON, None, None).await.inspect_err(
-                |error| {
-                    // Installed anew, it has another number.
-                    if error.status() == Some(404) {
-                        known.forget_installation(installation);
-                    }
-                },
-            )?;
+        let answer = self
+            .0
+            .transport
+            .send(Method::POST, &url, &app.signed(now)?, JSON, None, None)
+            .await
+            .inspect_err(|error| {
+                // Installed anew, it has another number.
+                if error.status() == Some(404) {
+                    known.forget_installation(installation);
+                }
+            })?;
         let token: InstallationToken = read(&Method::POST, &url, &answer.body)?;
         known.learn(installation, &token).ok_or_else(|| GithubError::Unreadable {
             request: label(&Method::POST, &url),

@@ -175,7 +175,10 @@ impl Proposal {
     /// Refuses what could not be written as it is meant.
     fn check(&self) -> Result<(), HostError> {
         if self.files.is_empty() {
-            return Err(HostError::Refused(format!("“{}” changes no file: there is nothing to ask for.", self.title)));
+            return Err(HostError::Refused(format!(
+                "“{}” changes no file: there is nothing to ask for.",
+                self.title
+            )));
         }
         for path in self.files.keys() {
             let is_odd = |part: &str| {
@@ -192,7 +195,9 @@ impl Proposal {
 
     /// Whether these are the files of the proposal.
     fn has_files(&self, files: &BTreeMap<String, Entry>) -> bool {
-        self.files.iter().all(|(path, content)| matches!(files.get(path), Some(Entry::File(there)) if there == content))
+        self.files
+            .iter()
+            .all(|(path, content)| matches!(files.get(path), Some(Entry::File(there)) if there == content))
     }
 
     fn paths(&self) -> BTreeSet<String> {

@@ -77,8 +77,7 @@ impl GithubClient {
         let kind = format!("{}{}Input", name[..1].to_ascii_uppercase(), &name[1..]);
         let query = format!("mutation($input: {kind}!) {{ {name}(input: $input) {{ {answer} }} }}");
         let body = json!({ "query": query, "variables": { "input": input } });
-        let answer: Answered<T> =
-            self.sent(Method::POST, repository, graphql(&self.0.api), &body).await?;
+        let answer: Answered<T> = self.sent(Method::POST, repository, graphql(&self.0.api), &body).await?;
         let request = format!("GraphQL {name}");
         if let Some(error) = answer.errors.into_iter().next() {
             return Err(match error.kind.as_deref() {
@@ -119,8 +118,7 @@ impl GithubClient {
         let body = serde_json::to_vec(body).map_err(|error| {
             GithubError::Configuration(format!("what is to be sent to GitHub cannot be written: {error}"))
         })?;
-        let request =
-            Request { method, body: Some(body), ..Request::get(repository, url, JSON, Keep::No) };
+        let request = Request { method, body: Some(body), ..Request::get(repository, url, JSON, Keep::No) };
         let label = request.label();
         let answer = self.fetch(request).await?;
         serde_json::from_slice(&answer.answer.body)

@@ -43,7 +43,9 @@ impl LocalHost {
     ) -> Result<T, HostError> {
         let branch = self.branch.clone();
         self.repository
-            .work(move |path| work(&Requests { path: path.to_owned(), disk: Disk::open(path)?, base: branch }))
+            .work(move |path| {
+                work(&Requests { path: path.to_owned(), disk: Disk::open(path)?, base: branch })
+            })
             .await
     }
 }
@@ -157,7 +159,8 @@ impl Requests {
 
     /// The commit of the base branch that the operation was merged with, since it was planned.
     fn merged_as(&self, proposal: &Proposal) -> Result<Option<String>, HostError> {
-        let line = self.disk.first_parents(&self.disk.head(&self.base)?, Some(&proposal.base), MOST_REVISIONS)?;
+        let line =
+            self.disk.first_parents(&self.disk.head(&self.base)?, Some(&proposal.base), MOST_REVISIONS)?;
         let merged = line.commits.into_iter().find(|commit| proposal.is_named_by(&commit.message));
         Ok(merged.map(|commit| commit.revision))
     }
@@ -287,7 +290,10 @@ impl Requests {
     /// The commit of a request's branch, which is there as long as it is open.
     fn open_head(&self, opened: &Opened) -> Result<ObjectId, HostError> {
         if self.merged(opened)?.is_some() {
-            return Err(HostError::Refused(format!("{} is merged into {} already.", opened.branch, self.base)));
+            return Err(HostError::Refused(format!(
+                "{} is merged into {} already.",
+                opened.branch, self.base
+            )));
         }
         self.tip(&opened.branch)?.ok_or_else(|| {
             HostError::Refused(format!(
@@ -324,7 +330,8 @@ impl Requests {
             return Ok(true);
         }
         let base = self.disk.repository.merge_base(old, new);
-        let base = base.map_err(|error| self.disk.broken(&format!("the history of its commit {new}"), &error))?;
+        let base =
+            base.map_err(|error| self.disk.broken(&format!("the history of its commit {new}"), &error))?;
         Ok(base.is_some_and(|base| base == old))
     }
 
@@ -345,7 +352,8 @@ impl Requests {
         let prepared = self.disk.repository.refs.transaction().prepare(edits, wait, wait);
         let prepared = prepared.map_err(|error| self.unchanged(steps, &error))?;
         // Read anew with the locks held: packed branches that were read before may have been packed again since.
-        let now = Requests { path: self.path.clone(), disk: Disk::open(&self.path)?, base: self.base.clone() };
+        let now =
+            Requests { path: self.path.clone(), disk: Disk::open(&self.path)?, base: self.base.clone() };
         now.require(steps)?;
         let committer = committer();
         let mut time = gix::date::parse::TimeBuf::default();
