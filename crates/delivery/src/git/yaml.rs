@@ -278,10 +278,6 @@ impl<'a> Value<'a> {
         matches!(self.form(), Form::Sequence { .. })
     }
 
-    pub(crate) fn is_merge_key(self) -> bool {
-        self.node().is_merge_key()
-    }
-
     /// Whether nothing is written, or one of YAML's words for it.
     pub(crate) fn is_null(self) -> bool {
         self.is_plain() && matches!(self.text(), Some("" | "~" | "null" | "Null" | "NULL"))

@@ -92,8 +92,8 @@ fn edited(text: &str, changes: &[Change]) -> Result<String, String> {
     let mut expected = Shapes::of(&parse(text)?);
     let mut result = text.to_owned();
     for change in changes {
-        expected.change(change)?;
         result = splice::changed(&result, change)?;
+        expected.change(change)?;
     }
     let found =
         Shapes::of(&parse(&result).map_err(|problem| format!("it would be broken by the edit: {problem}"))?);

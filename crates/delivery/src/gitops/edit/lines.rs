@@ -96,8 +96,8 @@ fn value_end(text: &str, value: Value<'_>) -> usize {
             let lines = &text[span.clone()];
             // Blank lines at its end are none of the text, unless it keeps them.
             let keeps = value.text().is_some_and(|text| text.ends_with("\n\n"));
-            let lines = if keeps { lines } else { lines.trim_end() };
-            span.start + lines.strip_suffix('\n').unwrap_or(lines).len()
+            let length = if keeps { lines.rfind('\n') } else { Some(lines.trim_end().len()) };
+            span.start + length.unwrap_or(lines.len())
         }
         Form::Mapping { flow: false } => {
             value.pairs().last().map_or(value.span().end, |(key, value)| pair_end(text, &key, &value))
@@ -107,6 +107,20 @@ fn value_end(text: &str, value: Value<'_>) -> usize {
         }
         Form::Scalar(_) | Form::Mapping { flow: true } | Form::Sequence { flow: true } => value.span().end,
     }
+}
+
+/// Whether the last that is written of a value is a block scalar that the text ends in without a line break.
+pub(super) fn ends_open(text: &str, value: Value<'_>) -> bool {
+    use granit_parser::ScalarStyle::{Folded, Literal};
+    let last = match value.form() {
+        Form::Scalar(Literal | Folded) => {
+            return end(text, value_end(text, value)) == text.len() && !text.ends_with('\n');
+        }
+        Form::Mapping { flow: false } => value.pairs().last().map(|(_, value)| value),
+        Form::Sequence { flow: false } => value.parts().last(),
+        Form::Scalar(_) | Form::Mapping { flow: true } | Form::Sequence { flow: true } => None,
+    };
+    last.is_some_and(|last| last.alias.is_none() && ends_open(text, last.value))
 }
 
 /// Behind the colon of the key that ends here.

@@ -112,8 +112,10 @@ impl Shape {
             return Some(());
         };
         if self.is_null() {
-            // What a key goes into has to be a mapping first, and from nothing is nothing removed.
-            to?;
+            // From nothing is nothing removed, and what a key goes into becomes a mapping.
+            if to.is_none() {
+                return Some(());
+            }
             *self = Shape::Mapping { pairs: Vec::new(), flow: None, own: self.own() };
         }
         match (step, self) {

@@ -120,6 +120,10 @@ fn into_block(
         return Err(format!("how the mapping in line {} is indented is not certain", mapping.line()));
     };
     let end = lines::pair_end(text, &key, &value);
+    if lines::ends_open(text, value.value) {
+        // A line break behind it would be one of the text.
+        return Err("it ends in a block scalar (| or >) without a line break".into());
+    }
     insert_lines(text, yaml, end, column, missing, content)
 }
 
@@ -221,16 +225,18 @@ fn removed(text: &str, at: &KeyPath) -> Result<String, String> {
     let ends: Vec<usize> = pairs.iter().map(|(key, value)| lines::pair_end(text, key, value)).collect();
     let start = key.span().start;
     let following = pairs.get(number + 1).map(|(next, _)| next.value.span().start);
-    let on_its_lines = |range: std::ops::Range<usize>| {
-        let whole = !text[range.clone()].contains(['\n', '#']);
-        if whole { Ok(Splice::delete(range)) } else { Err(format!("{at} shares its lines with others")) }
-    };
     if matches!(container.value.form(), Form::Mapping { flow: true }) {
-        let splice = match (number.checked_sub(1), following) {
-            (Some(before), _) => on_its_lines(ends[before]..ends[number])?,
-            (None, Some(next)) => on_its_lines(start..next)?,
-            (None, None) => on_its_lines(container.value.span().start + 1..container.value.span().end - 1)?,
+        let end = ends[number];
+        let range = match (number.checked_sub(1), following) {
+            (Some(before), _) => ends[before]..end,
+            (None, Some(next)) => start..next,
+            (None, None) => start..end,
         };
+        let between = [&text[range.start..start.max(range.start)], &text[end..range.end.max(end)]];
+        if text[range.clone()].contains('\n') || between.iter().any(|between| between.contains('#')) {
+            return Err(format!("{at} shares its lines with others"));
+        }
+        let splice = Splice::delete(range);
         return Ok(spliced(text, vec![splice]));
     }
     if !lines::only_comment_follows(text, ends[number]) {
