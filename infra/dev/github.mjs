@@ -1,8 +1,8 @@
-// A GitHub on loopback for tests: the part of its REST API that Tollgate reads, over a model that tests fill and change. Each request
+// A GitHub on loopback for tests: the part of its API that Tollgate uses, over a model that tests fill and change. Each request
 // and each answer is held to GitHub's published description; what does not fit is answered 500, and remembered.
 //
 // node github.mjs MODULES [--exit-with-stdin]
-// MODULES is the directory `node_modules` with @octokit/openapi, ajv and ajv-formats. Prints one line of JSON when it listens:
+// MODULES is the directory `node_modules` with @octokit/openapi, @octokit/graphql-schema, graphql, ajv and ajv-formats. Prints one line of JSON when it listens:
 // {"url": …, "app_id": …, "private_key": …}
 //
 // Every test has a world of its own, made by its first use: the API is at URL/NAME/api/v3, and what changes the world at
@@ -11,10 +11,12 @@
 import { createHash, generateKeyPairSync, verify } from 'node:crypto';
 import { createServer } from 'node:http';
 import { Description } from './github/description.mjs';
+import { GraphQL, change, details, follow } from './github/change.mjs';
 import { git } from './github/git.mjs';
 
 const [modules, ...options] = process.argv.slice(2);
 const description = new Description(modules);
+const graphql = new GraphQL(modules);
 const APP_ID = 7001;
 const keys = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const worlds = new Map();
@@ -29,7 +31,9 @@ class World {
   fault = null;
   // A part of the paths that have the fault; all have it without.
   fault_at = null;
-  // Permissions that no token has.
+  // At which of the requests to come the connection breaks, and whether before it is carried out or after: {at, when}.
+  breaks = null;
+  // Permissions that no token has, all of one or but that to write: `contents`, `contents:write`.
   denied = [];
   limit = 5000;
   spent = new Map();
@@ -41,7 +45,7 @@ class World {
     if (known) return known;
     const made = {
       id: 1000 + this.repositories.size, full_name: fullName, branches: {}, commits: [], runs: [], jobs: [], pending: {},
-      tags: [], releases: [], pulls: [], deployments: [], statuses: [], files: [], check_runs: [], reviews: [], pull_files: [],
+      tags: [], releases: [], pulls: [], deployments: [], statuses: [], files: [], check_runs: [], reviews: [], pull_files: [], comments: [],
     };
     this.repositories.set(fullName.toLowerCase(), made);
     return made;
@@ -54,7 +58,7 @@ const user = (login) => ({ login, type: 'User' });
 const owner = (repository) => user(repository.full_name.split('/')[0]);
 const described = (repository) => ({
   id: repository.id, full_name: repository.full_name, name: repository.full_name.split('/')[1], owner: owner(repository),
-  html_url: web(repository), default_branch: 'main',
+  html_url: web(repository), default_branch: 'main', node_id: `R_${repository.id}`,
 });
 const run = (repository, one) => ({
   run_attempt: 1, event: 'push', status: 'queued', conclusion: null, path: '.github/workflows/build.yml', run_number: one.id,
@@ -97,7 +101,10 @@ const release = (repository, one) => ({
 
 // The operations: what permission each needs, and what it answers. `list` is the part of the body that has pages.
 const get = {
-  '/repos/{owner}/{repo}': ['metadata', (r) => ({ body: described(r) })],
+  '/repos/{owner}/{repo}': ['metadata', (r) => {
+    const allows = (method) => r.rules?.methods?.includes(method) ?? true;
+    return { body: { ...described(r), allow_merge_commit: allows('merge'), allow_squash_merge: allows('squash'), allow_rebase_merge: allows('rebase') } };
+  }],
   '/repos/{owner}/{repo}/commits': ['contents', (r, q) => {
     if (r.commits.length === 0) return { status: 409, body: error('Git Repository is empty.') };
     const from = q.get('sha') ?? 'main';
@@ -139,9 +146,10 @@ const get = {
     list: r.tags.map((one) => ({ name: one.name, commit: { sha: one.sha, url: `${web(r)}/commit/${one.sha}` } })),
   })],
   '/repos/{owner}/{repo}/releases': ['contents', (r) => ({ list: r.releases.map((one) => release(r, one)) })],
-  '/repos/{owner}/{repo}/deployments': ['deployments', (r) => ({
-    list: [...r.deployments].sort((left, right) => right.id - left.id).map(deployment),
-  })],
+  '/repos/{owner}/{repo}/deployments': ['deployments', (r, q) => {
+    const fits = (one) => ['sha', 'environment', 'task'].every((name) => !q.get(name) || deployment(one)[name] === q.get(name));
+    return { list: [...r.deployments].sort((left, right) => right.id - left.id).filter(fits).map(deployment) };
+  }],
   '/repos/{owner}/{repo}/deployments/{deployment_id}/statuses': ['deployments', (r, q, p) => ({
     list: r.statuses.filter((one) => one.deployment_id === Number(p.deployment_id)).sort((left, right) => right.id - left.id),
   })],
@@ -165,10 +173,21 @@ const get = {
     return { body: { ref: `refs/${p.ref}`, object: { type: 'commit', sha } } };
   }],
   '/repos/{owner}/{repo}/pulls': ['pull_requests', (r, q) => {
+    follow(r);
     const state = q.get('state') ?? 'open';
-    const fits = (one) => (state === 'all' || one.state === state) && (!q.get('base') || one.base.ref === q.get('base'));
+    const [, head] = (q.get('head') ?? '').split(':');
+    const fits = (one) => (state === 'all' || one.state === state) && (!q.get('base') || one.base.ref === q.get('base'))
+      && (!head || one.head.ref === head);
     return { list: r.pulls.map((one) => pull(r, one)).filter(fits).sort((left, right) => right.number - left.number) };
   }],
+  '/repos/{owner}/{repo}/pulls/{pull_number}': ['pull_requests', (r, q, p) => {
+    follow(r);
+    const one = r.pulls.find((known) => known.number === Number(p.pull_number));
+    return one ? { body: { ...pull(r, one), ...details(r, one) } } : { status: 404, body: error('Not Found') };
+  }],
+  '/repos/{owner}/{repo}/issues/{issue_number}/comments': ['issues', (r, q, p) => ({
+    list: r.comments.filter((one) => one.number === Number(p.issue_number)),
+  })],
   '/repos/{owner}/{repo}/pulls/{pull_number}/files': ['pull_requests', (r, q, p) => ({
     list: r.pull_files.filter((one) => one.number === Number(p.pull_number)).map(({ number, ...one }) => one),
   })],
@@ -290,6 +309,12 @@ const actions = {
     world.log = [];
     return { log, invalid };
   },
+  // What there is of a repository now, as the model has it.
+  state(world, { repository: name }) {
+    const repository = world.repository(name);
+    if (repository.git) follow(repository);
+    return repository;
+  },
   webhooks: (world, { repository }) => webhooks(world.repository(repository)),
 };
 
@@ -313,7 +338,7 @@ function isSigned(token) {
   return signed && alg === 'RS256' && String(iss) === String(APP_ID) && iat <= now && exp > now && exp - now <= 600;
 }
 
-function answer(world, request, url, path, found, body) {
+async function answer(world, request, url, path, found, body) {
   const who = authenticate(world, request, found.template);
   if (who.refused) return { status: 401, body: error(who.refused) };
   const limit = who.payer === 'anonymous' ? 60 : world.limit;
@@ -326,14 +351,17 @@ function answer(world, request, url, path, found, body) {
   if (world.fault === 'secondary') {
     return { status: 403, body: error('You have exceeded a secondary rate limit.'), headers: limits(limit - spent) };
   }
-  const made = operate(world, request, url, path, found, who);
+  const made = await operate(world, request, url, path, found, who, body);
   if (made.status !== 304) world.spent.set(who.payer, spent + 1);
   const remaining = limit - (world.spent.get(who.payer) ?? 0);
   return { ...made, headers: { ...limits(remaining), ...made.headers } };
 }
 
-function operate(world, request, url, path, found, who) {
+async function operate(world, request, url, path, found, who, sent) {
   const { template, parameters } = found;
+  if (template === GRAPHQL) {
+    return { status: 200, unchecked: true, ...await graphql.execute(JSON.parse(sent), [...world.repositories.values()], world.denied) };
+  }
   if (template === '/app/installations/{installation_id}/access_tokens') {
     if (!world.installed) return { status: 404, body: error('Not Found') };
     const token = `ghs_${parameters.installation_id}_${(world.issued += 1)}`;
@@ -354,11 +382,13 @@ function operate(world, request, url, path, found, who) {
     if (!world.installed) return { status: 404, body: error('Not Found') };
     return { status: 200, body: { id: 42, account: owner(repository), app_id: APP_ID, repository_selection: 'all' } };
   }
-  const [permission, make] = (repository.git && git[template]) || get[template];
-  if (world.denied.includes(permission)) {
-    const headers = { 'x-accepted-github-permissions': `${permission}=read` };
+  const changes = request.method !== 'GET';
+  const [permission, make] = changes ? change[`${request.method} ${template}`] : (repository.git && git[template]) || get[template];
+  if (world.denied.includes(permission) || (changes && world.denied.includes(`${permission}:write`))) {
+    const headers = { 'x-accepted-github-permissions': `${permission}=${changes ? 'write' : 'read'}` };
     return { status: 403, body: error('Resource not accessible by integration'), headers };
   }
+  if (changes) return make(repository, JSON.parse(sent), parameters, pull);
   const query = new URL(request.url, 'http://x').searchParams;
   const made = make(repository, query, parameters, request.headers.accept);
   if (made.status) return made;
@@ -403,13 +433,18 @@ async function serve(request, response) {
   }
   const url = `${address}/${name}/api/v3`;
   let path = `/${rest.slice(2).join('/')}`;
+  const isGraphql = rest.join('/') === 'api/graphql';
+  if (isGraphql) path = GRAPHQL;
   const { authorization: token, 'if-none-match': etag } = request.headers;
-  const entry = { method: request.method, path: request.url.slice(name.length + 8), status: 0, token, conditional: etag !== undefined };
+  const entry = { method: request.method, path: isGraphql ? path : request.url.slice(name.length + 8), status: 0, token, conditional: etag !== undefined };
   world.log.push(entry);
+  const breaks = world.breaks && (world.breaks.at -= 1) === 0 ? world.breaks.when : undefined;
   const done = (status, headers, body) => {
     entry.status = status;
-    send(status, headers, body);
+    if (breaks === 'after') return request.socket.destroy();
+    return send(status, headers, body);
   };
+  if (breaks === 'before') return request.socket.destroy();
   const isAt = !world.fault_at || path.includes(world.fault_at);
   switch (isAt && world.fault) {
     case 'down': return request.socket.destroy();
@@ -425,26 +460,29 @@ async function serve(request, response) {
     const repository = [...world.repositories.values()].find((one) => one.id === Number(byId[1]));
     path = `/repos/${repository.full_name}${byId[2] ?? ''}`;
   }
-  const found = description.find(request.method, path);
-  const isServed = found && (get[found.template] || git[found.template] || authenticated(found.template));
+  const found = isGraphql ? { template: GRAPHQL } : description.find(request.method, path);
+  const known = (template) => (request.method === 'GET' ? get[template] || git[template] : change[`${request.method} ${template}`]);
+  const isServed = found && (isGraphql || known(found.template) || authenticated(found.template));
   const refuse = (what) => {
     world.invalid.push(`${request.method} ${request.url}: ${what}`);
     done(500, {}, JSON.stringify(error(what)));
   };
   if (!isServed) return refuse('there is no such operation here');
   const query = new URL(request.url, 'http://x').searchParams;
-  const wrong = description.wrongRequest(found, query, request.headers, text ? JSON.parse(text) : undefined);
+  const wrong = !isGraphql && description.wrongRequest(found, query, request.headers, text ? JSON.parse(text) : undefined);
   if (wrong) return refuse(`the request does not fit GitHub's description: ${wrong}`);
-  const made = answer(world, request, url, path, found, text);
+  const made = await answer(world, request, url, path, found, text);
+  if (made.invalid) return refuse(`the query does not fit GitHub's schema: ${made.invalid}`);
   if (made.raw !== undefined && made.status === 200) return done(200, { ...made.headers, 'content-type': 'text/plain' }, made.raw);
   if (made.status === 304) return done(304, made.headers, undefined);
   const good = made.status < 300;
-  const body = good ? description.fill(description.answerSchema(found), made.body) : made.body;
+  const body = good && !made.unchecked ? description.fill(description.answerSchema(found), made.body) : made.body;
   const off = made.unchecked ? undefined : description.wrongAnswer(found, made.status, body);
   if (off) return refuse(`the answer does not fit GitHub's description: ${off}`);
   return done(made.status, made.headers ?? {}, JSON.stringify(body));
 }
 
+const GRAPHQL = '/graphql';
 const authenticated = (template) => template.endsWith('/installation') || template.endsWith('/access_tokens');
 
 const server = createServer((request, response) => {

@@ -24,11 +24,13 @@ const BINARYEN: &str = "132.0.0";
 const OIDC_PROVIDER: &str = "9.13.3";
 const AXE_CORE: &str = "4.14.1";
 /// GitHub's description of its API, webhooks that were recorded, and what holds values to a description.
-const GITHUB: [(&str, &str); 4] = [
+const GITHUB: [(&str, &str); 6] = [
     ("@octokit/openapi", "23.0.2"),
+    ("@octokit/graphql-schema", "15.26.1"),
     ("@octokit/webhooks-examples", "7.6.1"),
     ("ajv", "8.20.0"),
     ("ajv-formats", "3.0.1"),
+    ("graphql", "16.15.0"),
 ];
 /// What is read of the first.
 const GITHUB_DESCRIPTION: &str = "api.github.com.json";

@@ -3,7 +3,7 @@
 
 import { execFileSync } from 'node:child_process';
 
-const error = (message) => ({ message, documentation_url: 'https://docs.github.com/rest', status: 'x' });
+export const error = (message) => ({ message, documentation_url: 'https://docs.github.com/rest', status: 'x' });
 const missing = { status: 404, body: error('Not Found') };
 
 // What git prints, or `undefined` where it refuses.
@@ -16,7 +16,7 @@ function run(repository, ...parameters) {
   }
 }
 
-const text = (repository, ...parameters) => run(repository, ...parameters)?.toString().trim();
+export const text = (repository, ...parameters) => run(repository, ...parameters)?.toString().trim();
 const lines = (printed) => (printed ? printed.split('\n') : []);
 
 const FORMAT = '%H%n%P%n%an%n%aI%n%cI%n%B';
@@ -40,6 +40,10 @@ function commits(repository, ...parameters) {
 const WORDS = { A: 'added', M: 'modified', D: 'removed', R: 'renamed', T: 'changed' };
 
 export const git = {
+  '/repos/{owner}/{repo}/git/commits/{commit_sha}': ['contents', (r, q, p) => {
+    const [one] = commits(r, '-1', p.commit_sha) ?? [];
+    return one ? { body: { ...one.commit, sha: one.sha, parents: one.parents.map((parent) => ({ ...parent, html_url: one.html_url })) } } : missing;
+  }],
   '/repos/{owner}/{repo}/git/ref/{ref}': ['contents', (r, q, p) => {
     const sha = text(r, 'rev-parse', '--verify', `refs/${p.ref}`);
     if (sha) return { body: { ref: `refs/${p.ref}`, object: { type: 'commit', sha } } };

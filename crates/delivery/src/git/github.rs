@@ -30,7 +30,7 @@ const MOST_PATHS: usize = 300;
 const MOST_COMPARED: usize = 300;
 
 /// A repository on GitHub.
-pub(super) struct Github {
+pub(crate) struct Github {
     client: GithubClient,
     /// `owner/name`
     name: String,
@@ -39,20 +39,31 @@ pub(super) struct Github {
 }
 
 impl Github {
-    pub(super) fn new(client: GithubClient, name: String) -> Github {
+    pub(crate) fn new(client: GithubClient, name: String) -> Github {
         Github { client, name, parents: Mutex::default() }
     }
 
-    pub(super) fn client(&self) -> &GithubClient {
+    pub(crate) fn client(&self) -> &GithubClient {
         &self.client
     }
 
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
+    /// The newest commit of a branch, where there is such a branch that may be seen.
+    pub(crate) async fn tip(&self, branch: &str) -> Result<Option<String>, GithubError> {
+        let question = format!("/git/ref/heads{}", escaped(branch));
+        match self.client.get_once::<Reference>(&self.name, &question).await {
+            Ok(answer) => Ok(Some(answer.body.object.sha)),
+            // A repository without commits answers 409.
+            Err(error) if matches!(error.status(), Some(404 | 409)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// What differs between the common ancestor of two commits and the second of them.
-    pub(super) async fn compare(&self, base: &str, head: &str) -> Result<Comparison, GithubError> {
+    pub(crate) async fn compare(&self, base: &str, head: &str) -> Result<Comparison, GithubError> {
         let path = format!("/compare/{base}...{head}?per_page=1");
         let compared: Compared = self.client.get_once(&self.name, &path).await?.body;
         let complete = compared.files.len() < MOST_COMPARED;
@@ -285,7 +296,7 @@ fn escaped(path: &str) -> String {
 }
 
 /// What differs between two commits.
-pub(super) struct Comparison {
+pub(crate) struct Comparison {
     pub merge_base: String,
     /// Paths on either side.
     pub files: BTreeSet<String>,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use domain::delivery::{BumpPullRequest, Checks, PullRequestState, Review, Seen, Sighting, fitting};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 
 use super::effective::Effective;
 use super::github::Github;
@@ -76,7 +76,8 @@ impl Pulls {
             let (review, checks) = match state {
                 PullRequestState::Open if asked < MOST_ASKED => {
                     asked += 1;
-                    (self.review(&pull).await?, self.checks(&pull).await?)
+                    let repository = self.repository.as_ref();
+                    (review_of(repository, &pull).await?, checks_of(repository, &pull).await?)
                 }
                 PullRequestState::Open | PullRequestState::Merged | PullRequestState::Closed => {
                     (Review::Unknown, Checks::Unknown)
@@ -167,23 +168,25 @@ impl Pulls {
         };
         Ok(places.into_iter().filter_map(bump).collect())
     }
+}
 
-    async fn review(&self, pull: &Pull) -> Result<Review, ReadError> {
-        let question = format!("/pulls/{}/reviews?per_page=100", pull.number);
-        match self.repository.client().pages::<Vec<PullReview>>(self.repository.name(), &question, 3).await {
-            Ok(answer) => Ok(review(pull, &answer.body.into_iter().flatten().collect::<Vec<_>>())),
-            Err(error) if matches!(error.status(), Some(403 | 404)) => Ok(Review::Unknown),
-            Err(error) => Err(error.into()),
-        }
+/// What reviewers say; nothing is known without the permission to read it.
+pub(crate) async fn review_of(repository: &Github, pull: &Pull) -> Result<Review, ReadError> {
+    let question = format!("/pulls/{}/reviews?per_page=100", pull.number);
+    match repository.client().pages::<Vec<PullReview>>(repository.name(), &question, 3).await {
+        Ok(answer) => Ok(review(pull, &answer.body.into_iter().flatten().collect::<Vec<_>>())),
+        Err(error) if matches!(error.status(), Some(403 | 404)) => Ok(Review::Unknown),
+        Err(error) => Err(error.into()),
     }
+}
 
-    async fn checks(&self, pull: &Pull) -> Result<Checks, ReadError> {
-        let question = format!("/commits/{}/check-runs?per_page=100", pull.head.sha);
-        match self.get::<CheckRuns>(&question).await {
-            Ok(runs) => Ok(checks(&runs.check_runs)),
-            Err(error) if matches!(error.status(), Some(403 | 404)) => Ok(Checks::Unknown),
-            Err(error) => Err(error.into()),
-        }
+/// What checks say; nothing is known without the permission to read it.
+pub(crate) async fn checks_of(repository: &Github, pull: &Pull) -> Result<Checks, ReadError> {
+    let question = format!("/commits/{}/check-runs?per_page=100", pull.head.sha);
+    match repository.client().get::<CheckRuns>(repository.name(), &question).await {
+        Ok(answer) => Ok(checks(&answer.body.check_runs)),
+        Err(error) if matches!(error.status(), Some(403 | 404)) => Ok(Checks::Unknown),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -233,32 +236,48 @@ fn checks(runs: &[CheckRun]) -> Checks {
 }
 
 #[derive(Deserialize)]
-struct Pull {
-    number: u32,
+pub(crate) struct Pull {
+    pub number: u32,
     #[serde(default)]
-    html_url: Option<String>,
+    pub html_url: Option<String>,
     #[serde(default)]
     state: String,
     #[serde(default)]
-    merged_at: Option<Timestamp>,
+    pub merged_at: Option<Timestamp>,
     #[serde(default)]
     closed_at: Option<Timestamp>,
-    head: End,
+    pub head: End,
     base: End,
     #[serde(default)]
-    requested_reviewers: Vec<IgnoredAny>,
+    requested_reviewers: Vec<Requested>,
     #[serde(default)]
-    requested_teams: Vec<IgnoredAny>,
+    requested_teams: Vec<Requested>,
 }
 
 /// An end of a pull request.
 #[derive(Deserialize)]
-struct End {
-    sha: String,
+pub(crate) struct End {
+    pub sha: String,
+}
+
+/// Who is asked for a review.
+#[derive(Deserialize)]
+struct Requested {
+    #[serde(default, alias = "slug")]
+    login: String,
 }
 
 impl Pull {
-    fn state(&self) -> PullRequestState {
+    /// Whether a login or a team, as `organization/team`, is asked for a review and has not given it.
+    pub(crate) fn is_asked(&self, who: &str) -> bool {
+        let (among, name) = match who.split_once('/') {
+            Some((_, team)) => (&self.requested_teams, team),
+            None => (&self.requested_reviewers, who),
+        };
+        among.iter().any(|asked| asked.login.eq_ignore_ascii_case(name))
+    }
+
+    pub(crate) fn state(&self) -> PullRequestState {
         match (self.merged_at, self.state.as_str()) {
             (Some(_), _) => PullRequestState::Merged,
             (None, "closed") => PullRequestState::Closed,

@@ -180,6 +180,9 @@ impl Proposal {
                 self.title
             )));
         }
+        gix::refs::FullName::try_from(format!("refs/heads/{}", self.branch)).map_err(|_| {
+            HostError::Refused(format!("{:?} is no name of a branch: choose another.", self.branch))
+        })?;
         for path in self.files.keys() {
             let is_odd = |part: &str| {
                 part.is_empty() || part == "." || part == ".." || part.eq_ignore_ascii_case(".git")

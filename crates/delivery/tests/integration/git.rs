@@ -22,7 +22,7 @@ pub(super) struct Repository {
 }
 
 /// When the first commit is made.
-const BEGINNING: i64 = 1_790_000_000;
+pub(crate) const BEGINNING: i64 = 1_790_000_000;
 
 impl Repository {
     pub(super) fn new() -> Repository {
@@ -72,7 +72,7 @@ impl Repository {
     }
 }
 
-fn git(directory: &Path, clock: i64, arguments: &[&str]) -> String {
+pub(crate) fn git(directory: &Path, clock: i64, arguments: &[&str]) -> String {
     let date = format!("{clock} +0200");
     let output = Command::new("git")
         .args(arguments)

@@ -12,6 +12,8 @@ mod flood;
 mod follow;
 mod git;
 mod github;
+/// Change requests in a repository on disk, and on GitHub.
+mod gitops_host;
 /// The API server itself, as the others rely on it.
 mod harness;
 /// What a cluster shows, and what keeps it from being read.

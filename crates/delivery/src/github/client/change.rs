@@ -92,7 +92,7 @@ impl GithubClient {
                 },
             });
         }
-        answer.data.and_then(|mut data| data.remove(name)).ok_or_else(|| GithubError::Unreadable {
+        answer.data.and_then(|mut data| data.remove(name).flatten()).ok_or_else(|| GithubError::Unreadable {
             request,
             problem: "there is neither an outcome nor an error in it".to_owned(),
         })
@@ -138,7 +138,7 @@ fn graphql(api: &Url) -> Url {
 #[serde(bound = "T: DeserializeOwned")]
 struct Answered<T> {
     #[serde(default = "Option::default")]
-    data: Option<std::collections::HashMap<String, T>>,
+    data: Option<std::collections::HashMap<String, Option<T>>>,
     #[serde(default)]
     errors: Vec<Problem>,
 }

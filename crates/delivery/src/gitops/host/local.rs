@@ -237,7 +237,7 @@ impl Requests {
             None => {
                 let head = self.open_head(opened)?;
                 let base = self.disk.id(&opened.base)?;
-                if head.to_string() != opened.head {
+                if head != self.disk.id(&opened.head)? {
                     return Err(HostError::Moved(format!(
                         "Branch {} of {} is at {head}, and not at {} any more: look at it, and plan anew.",
                         opened.branch,
@@ -275,9 +275,10 @@ impl Requests {
 
     /// Takes the request's branch away, if nobody put anything on it.
     fn delete(&self, branch: &str, head: &str) -> Result<(), HostError> {
+        let opened = self.disk.id(head)?;
         match self.tip(branch)? {
             None => Ok(()),
-            Some(tip) if tip.to_string() == head => {
+            Some(tip) if tip == opened => {
                 self.change(&[Step { branch, from: Some(tip), to: None }], "closed")
             }
             Some(tip) => Err(HostError::Moved(format!(
@@ -363,7 +364,7 @@ impl Requests {
 
     fn edit(&self, step: &Step<'_>, log: &str) -> Result<RefEdit, HostError> {
         let name = FullName::try_from(format!("refs/heads/{}", step.branch)).map_err(|error| {
-            HostError::Refused(format!("{:?} is no name of a branch: {}.", step.branch, told(&error)))
+            HostError::Refused(format!("{:?} is no name of a branch: {error}.", step.branch))
         })?;
         let from = |id| PreviousValue::MustExistAndMatch(Target::Object(id));
         let change = match step.to {
