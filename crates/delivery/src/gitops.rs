@@ -2,3 +2,5 @@
 
 pub mod edit;
 pub mod host;
+pub mod hold;
+pub(crate) mod pin;

@@ -12,7 +12,7 @@ mod eks;
 mod json;
 mod kind;
 mod placing;
-mod updater;
+pub(crate) mod updater;
 mod view;
 mod watch;
 mod window;

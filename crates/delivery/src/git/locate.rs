@@ -6,7 +6,7 @@ use super::yaml::{KeyPath, Value, Yaml, is_garbled};
 
 /// What is looked for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Wanted<'a> {
+pub(crate) struct Wanted<'a> {
     pub place: &'a Place,
     /// The Helm value: `image.tag`, `containers[0].tag`.
     pub key: &'a str,
@@ -16,7 +16,7 @@ pub(super) struct Wanted<'a> {
 
 /// What a file says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Reading {
+pub(crate) struct Reading {
     pub found: Option<Located>,
     pub origin: Origin,
     /// It has parameters or images of its own. Those of an `.argocd-source` file stand in place of the Application's, not beside
@@ -64,7 +64,7 @@ pub(crate) enum Layer {
 /// What kind of file it is; within a layer a later one outweighs (Argo CD, "Parameter Overrides": `.argocd-source` files are laid
 /// over the Application).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Origin {
+pub(crate) enum Origin {
     #[default]
     File,
     Application,
@@ -84,7 +84,7 @@ fn file_name(path: &str) -> &str {
 ///
 /// # Errors
 /// Why that cannot be told; it goes on from "… cannot be read: ".
-pub(super) fn locate(path: &str, contents: &[u8], wanted: Wanted<'_>) -> Result<Reading, String> {
+pub(crate) fn locate(path: &str, contents: &[u8], wanted: Wanted<'_>) -> Result<Reading, String> {
     let text = std::str::from_utf8(contents).map_err(|_| "it is not UTF-8".to_owned())?;
     let yaml = Yaml::parse(text).map_err(|problem| {
         if text.contains("{{") {

@@ -14,6 +14,9 @@ pub(crate) use plain::{is_garbled, is_plainly_text};
 /// How many merge keys are followed one after another; a mapping that merges itself would be followed for ever.
 const MERGES: u8 = 8;
 
+/// How large an object of Kubernetes may be; a few aliases of aliases would make a text of any size.
+const MOST_JSON_NODES: usize = 100_000;
+
 /// What a file may begin with.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
@@ -325,6 +328,41 @@ impl<'a> Value<'a> {
 
     pub(crate) fn is_tagged(self) -> bool {
         self.node().tagged
+    }
+
+    /// As JSON, in the way of Kubernetes as far as texts, lists, mappings and truth values go; numbers stay as they are written. `None`
+    /// where something is merged, or aliases make it larger than is taken.
+    pub(crate) fn to_json(self) -> Option<serde_json::Value> {
+        let mut left = MOST_JSON_NODES;
+        self.json_within(&mut left)
+    }
+
+    fn json_within(self, left: &mut usize) -> Option<serde_json::Value> {
+        *left = left.checked_sub(1)?;
+        Some(match &self.node().kind {
+            Kind::Scalar { .. } if self.is_null() => serde_json::Value::Null,
+            Kind::Scalar { text, style: ScalarStyle::Plain } if !self.is_tagged() => {
+                match text.to_ascii_lowercase().as_str() {
+                    "true" | "yes" | "on" | "y" => true.into(),
+                    "false" | "no" | "off" | "n" => false.into(),
+                    _ => text.as_str().into(),
+                }
+            }
+            Kind::Scalar { text, .. } => text.as_str().into(),
+            Kind::Sequence { .. } => {
+                self.items().map(|item| item.json_within(left)).collect::<Option<Vec<_>>>()?.into()
+            }
+            Kind::Mapping { .. } => {
+                let mut object = serde_json::Map::new();
+                for (key, value) in self.pairs() {
+                    if key.value.node().is_merge_key() {
+                        return None;
+                    }
+                    object.insert(key.value.text()?.to_owned(), value.value.json_within(left)?);
+                }
+                object.into()
+            }
+        })
     }
 
     /// Where it is written.

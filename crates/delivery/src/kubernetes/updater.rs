@@ -11,13 +11,13 @@ use serde_json::Value;
 use super::argo::SeenApplication;
 use super::json::Read as _;
 
-pub(super) const PREFIX: &str = "argocd-image-updater.argoproj.io/";
+pub(crate) const PREFIX: &str = "argocd-image-updater.argoproj.io/";
 /// A regular expression that matches nothing, which is what the updater makes of an `allow-tags` that it cannot read.
 const NOTHING: &str = r"[^\s\S]";
 
 /// An ImageUpdater resource.
 #[derive(Clone, Debug)]
-pub(super) struct SeenUpdater {
+pub(crate) struct SeenUpdater {
     /// Where its Applications are.
     pub namespace: String,
     pub name: String,
@@ -29,6 +29,8 @@ pub(super) struct SeenUpdater {
 /// An entry of `spec.applicationRefs`.
 #[derive(Clone, Debug)]
 struct Reference {
+    /// Its place in the list.
+    number: usize,
     pattern: String,
     selector: Option<Selector>,
     use_annotations: bool,
@@ -38,19 +40,76 @@ struct Reference {
 
 /// An image that is updated, with what counts for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Image {
-    alias: String,
+pub(crate) struct Image {
+    pub alias: String,
+    /// What stands before its settings in an annotation's key, or its place in an entry's list.
+    pub at: ImageAt,
     repository: String,
     constraint: Option<String>,
-    update: Update,
+    pub update: Update,
+}
+
+/// Where an image is set up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ImageAt {
+    Annotations(String),
+    Entry(usize),
 }
 
 /// `commonUpdateSettings`. What is set takes the place of what is set further out, as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Update {
+pub(crate) struct Update {
     strategy: Option<String>,
     allow_tags: Option<String>,
-    ignore_tags: Option<Vec<String>>,
+    pub ignore_tags: Option<Vec<String>>,
+}
+
+/// An Application, as far as it decides how its images are updated.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Subject<'a> {
+    pub name: &'a str,
+    pub labels: &'a BTreeMap<String, String>,
+    pub annotations: &'a BTreeMap<String, String>,
+}
+
+/// What is read for an Application.
+#[derive(Debug)]
+pub(crate) struct Steered<'a> {
+    pub mode: UpdaterMode,
+    /// The resource that it matches and the number of the entry; `None` before 1.0.
+    pub by: Option<(&'a SeenUpdater, usize)>,
+    /// Resources that it matches, too, and that work against that one.
+    pub others: Vec<&'a SeenUpdater>,
+    pub images: Vec<Image>,
+}
+
+/// What is read for an Application, among the resources of its namespace. `None` where there are some and it matches none: from 1.0
+/// on, annotations are not read where no resource says so.
+pub(crate) fn steered<'a>(
+    subject: Subject<'_>,
+    updaters: impl Iterator<Item = &'a SeenUpdater>,
+) -> Option<Steered<'a>> {
+    let mut in_use = false;
+    let mut matching: Vec<(&SeenUpdater, &Reference)> = Vec::new();
+    for updater in updaters {
+        in_use = true;
+        matching.extend(updater.reference(subject).map(|reference| (updater, reference)));
+    }
+    // Several resources that match work against each other; the most specific is told.
+    matching.sort_by_key(|(updater, reference)| (std::cmp::Reverse(reference.specificity), &updater.name));
+    let mut matching = matching.into_iter();
+    let Some((updater, reference)) = matching.next() else {
+        let images = annotated(subject.annotations);
+        let steered = Steered { mode: UpdaterMode::Annotations, by: None, others: Vec::new(), images };
+        return (!in_use).then_some(steered);
+    };
+    let (mode, images) = if reference.use_annotations {
+        (UpdaterMode::Annotations, annotated(subject.annotations))
+    } else {
+        (UpdaterMode::Resource, reference.images.clone())
+    };
+    let others = matching.map(|(other, _)| other).collect();
+    Some(Steered { mode, by: Some((updater, reference.number)), others, images })
 }
 
 /// How the updater is set up for the image of an Application's service, by its alias. `updaters` are those of the Application's
@@ -61,26 +120,13 @@ pub(super) fn updater_facts<'a>(
     updaters: impl Iterator<Item = &'a SeenUpdater>,
     interval_seconds: u32,
 ) -> Vec<(String, UpdaterFacts)> {
-    let mut in_use = false;
-    let mut matching: Vec<(&SeenUpdater, &Reference)> = Vec::new();
-    for updater in updaters {
-        in_use = true;
-        matching.extend(updater.reference(application).map(|reference| (updater, reference)));
-    }
-    // Several resources that match work against each other; the most specific is told.
-    let found = matching
-        .into_iter()
-        .max_by_key(|(updater, reference)| (reference.specificity, std::cmp::Reverse(&updater.name)));
-    let (mode, images, last_checked) = match found {
-        Some((updater, reference)) if reference.use_annotations => {
-            (UpdaterMode::Annotations, annotated(&application.annotations), updater.last_checked)
-        }
-        Some((updater, reference)) => (UpdaterMode::Resource, reference.images.clone(), updater.last_checked),
-        // From 1.0 on, annotations are not read where no resource says so.
-        None if in_use => return Vec::new(),
-        None => (UpdaterMode::Annotations, annotated(&application.annotations), None),
-    };
-    let of_service = of_service(images, service);
+    let SeenApplication { name, labels, annotations, .. } = application;
+    let Some(steered) = steered(Subject { name, labels, annotations }, updaters) else { return Vec::new() };
+    let Steered { mode, by, images, .. } = steered;
+    let last_checked = by.and_then(|(updater, _)| updater.last_checked);
+    let (own, others): (Vec<Image>, Vec<Image>) = images.into_iter().partition(|image| image.is_of(service));
+    // All, where names tell none apart.
+    let of_service = if own.is_empty() { others } else { own };
     of_service
         .into_iter()
         .map(|image| (image.alias.clone(), facts(image, mode, last_checked, interval_seconds)))
@@ -93,28 +139,18 @@ fn facts(
     last_checked: Option<Timestamp>,
     interval_seconds: u32,
 ) -> UpdaterFacts {
-    let word = image.update.strategy.unwrap_or_default().to_lowercase();
+    let word = image.update.strategy.as_deref().unwrap_or_default().to_lowercase();
     UpdaterFacts {
         mode,
         // An unknown word is taken for the default.
         strategy: UpdateStrategy::parse(&word).unwrap_or(UpdateStrategy::Semver),
         constraint: image.constraint,
+        allow_tags: image.update.allowed(),
         ignore_tags: image.update.ignore_tags.unwrap_or_default(),
-        allow_tags: image.update.allow_tags.as_deref().and_then(allowed),
         tag_allowed: None,
         interval_seconds,
         last_checked,
     }
-}
-
-/// Those of the service by alias or by the last part of the repository; all, where that tells none apart.
-fn of_service(images: Vec<Image>, service: &ServiceName) -> Vec<Image> {
-    let named = |image: &Image| {
-        let last = image.repository.rsplit('/').next().unwrap_or_default();
-        image.alias == service.as_str() || last == service.as_str()
-    };
-    let (own, others): (Vec<Image>, Vec<Image>) = images.into_iter().partition(named);
-    if own.is_empty() { others } else { own }
 }
 
 /// The regular expression of `allow-tags`; `None` where all are allowed.
@@ -129,12 +165,12 @@ fn allowed(text: &str) -> Option<String> {
 }
 
 impl SeenUpdater {
-    pub(super) fn of(object: DynamicObject) -> Option<SeenUpdater> {
+    pub(crate) fn of(object: DynamicObject) -> Option<SeenUpdater> {
         let DynamicObject { metadata, data, .. } = object;
         let common = Update::of(data.pointer("/spec/commonUpdateSettings"));
         let entries = data.items("/spec/applicationRefs").iter();
         let mut references: Vec<Reference> =
-            entries.filter_map(|entry| Reference::of(entry, &common)).collect();
+            entries.enumerate().filter_map(|(number, entry)| Reference::of(number, entry, &common)).collect();
         references.sort_by_key(|reference| std::cmp::Reverse(reference.specificity));
         Some(SeenUpdater {
             // In 1.0 a resource named the namespace of its Applications; since, it is its own.
@@ -145,17 +181,17 @@ impl SeenUpdater {
         })
     }
 
-    fn reference(&self, application: &SeenApplication) -> Option<&Reference> {
+    fn reference(&self, application: Subject<'_>) -> Option<&Reference> {
         self.references.iter().find(|reference| {
-            glob_matches(&reference.pattern, &application.name)
-                && reference.selector.as_ref().is_none_or(|selector| selector.matches(&application.labels))
+            glob_matches(&reference.pattern, application.name)
+                && reference.selector.as_ref().is_none_or(|selector| selector.matches(application.labels))
         })
     }
 }
 
 impl Reference {
     /// `None` where its selector cannot be read, which then selects nothing.
-    fn of(entry: &Value, common: &Update) -> Option<Reference> {
+    fn of(number: usize, entry: &Value, common: &Update) -> Option<Reference> {
         let pattern = entry.owned("/namePattern")?;
         let labels = entry.pointer("/labelSelectors").filter(|selector| !selector.is_null());
         let selector = match labels {
@@ -166,11 +202,13 @@ impl Reference {
             }
         };
         let common = common.under(Update::of(entry.pointer("/commonUpdateSettings")));
-        let images = entry.items("/images").iter().filter_map(|image| {
+        let images = entry.items("/images").iter().enumerate().filter_map(|(number, image)| {
             let settings = common.under(Update::of(image.pointer("/commonUpdateSettings")));
-            Some(Image::of(image.text("/alias").unwrap_or_default(), image.text("/imageName")?, settings))
+            let alias = image.text("/alias").unwrap_or_default();
+            Some(Image::of(alias, image.text("/imageName")?, ImageAt::Entry(number), settings))
         });
         Some(Reference {
+            number,
             specificity: specificity(&pattern, labels),
             images: images.collect(),
             use_annotations: entry.flag("/useAnnotations").unwrap_or(false),
@@ -209,6 +247,11 @@ impl Update {
         }
     }
 
+    /// The regular expression of what is allowed; `None` where everything is.
+    pub(crate) fn allowed(&self) -> Option<String> {
+        self.allow_tags.as_deref().and_then(allowed)
+    }
+
     /// These, unless what is further in sets them.
     fn under(&self, inner: Update) -> Update {
         Update {
@@ -220,7 +263,7 @@ impl Update {
 }
 
 impl Image {
-    fn of(alias: &str, name: &str, update: Update) -> Image {
+    fn of(alias: &str, name: &str, at: ImageAt, update: Update) -> Image {
         let image = ImageRef::parse(name);
         let last = image.repository.rsplit('/').next().unwrap_or_default();
         let alias = if alias.is_empty() { last } else { alias };
@@ -228,8 +271,15 @@ impl Image {
             alias: alias.to_owned(),
             constraint: image.tag.filter(|tag| !tag.is_empty()),
             repository: image.repository,
+            at,
             update,
         }
+    }
+
+    /// By alias or by the last part of the repository.
+    pub(crate) fn is_of(&self, service: &ServiceName) -> bool {
+        let last = self.repository.rsplit('/').next().unwrap_or_default();
+        self.alias == service.as_str() || last == service.as_str()
     }
 }
 
@@ -257,8 +307,9 @@ fn annotated(annotations: &BTreeMap<String, String>) -> Vec<Image> {
         (!name.is_empty()).then_some(())?;
         // Without an alias the image's own name stands in the keys, and a slash is none of an annotation's.
         let key = if alias.is_empty() { path(&ImageRef::parse(name).repository) } else { alias.to_owned() };
-        let own = settings(&format!("{}.", key.replace('/', "_")));
-        Some(Image::of(alias, name, common.under(own)))
+        let key = key.replace('/', "_");
+        let own = settings(&format!("{key}."));
+        Some(Image::of(alias, name, ImageAt::Annotations(key), common.under(own)))
     };
     images.filter_map(image).collect()
 }

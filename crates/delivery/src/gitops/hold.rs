@@ -1,0 +1,433 @@
+//! What keeps Image Updater from an image, in the form that it reads: annotations of the Application, or an ImageUpdater resource.
+
+mod files;
+
+use std::collections::BTreeMap;
+
+use domain::delivery::{ServiceName, UpdaterMode, glob_matches};
+use serde::{Deserialize, Serialize};
+
+use self::files::{Files, Object};
+use super::edit::{Change, Content, KeyPath, Refusal};
+use crate::kubernetes::updater::{Image, ImageAt, PREFIX, SeenUpdater, Steered, Subject, steered};
+
+/// What is ignored where everything is.
+const EVERYTHING: &str = "*";
+
+/// Whose image is held.
+#[derive(Clone, Copy, Debug)]
+pub struct Who<'a> {
+    pub service: &'a ServiceName,
+    /// The name of the Application.
+    pub application: &'a str,
+    /// Its namespace, if it is known; it tells apart where a file does.
+    pub namespace: Option<&'a str>,
+    /// Its labels as they were seen, for an Application that is generated and stands in no file.
+    pub labels: Option<&'a BTreeMap<String, String>>,
+    /// What the updater was seen to read. Where the files say otherwise, nothing is certain.
+    pub seen: Option<UpdaterMode>,
+}
+
+/// A hold, as changes of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    pub path: String,
+    /// None where it is held already.
+    pub changes: Vec<Change>,
+    pub form: UpdaterMode,
+    /// What [`release`] puts back.
+    pub before: Vec<Before>,
+}
+
+/// What a setting of an image was before it was held.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Before {
+    pub form: UpdaterMode,
+    /// The image's alias, as it stands in an annotation's key or in the resource.
+    pub alias: String,
+    pub setting: Setting,
+    pub was: Option<Content>,
+}
+
+/// By what an image is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Setting {
+    IgnoreTags,
+    /// Everything but one tag: what is ignored are globs, which cannot say that.
+    AllowTags,
+}
+
+/// Why there is no hold.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotHeld {
+    /// Nothing updates the image as far as the files tell, so that there is nothing to hold; and why that is.
+    #[error("{0}")]
+    NotUpdated(String),
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+enum Why {
+    NotUpdated(String),
+    Unsafe(String),
+}
+
+impl From<String> for Why {
+    fn from(problem: String) -> Why {
+        Why::Unsafe(problem)
+    }
+}
+
+/// What puts back what was before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Released {
+    pub path: String,
+    pub changes: Vec<Change>,
+}
+
+/// Holds the image of a service, apart from one tag where `bypass` names it. `files` are those of the repository that hold Applications
+/// and ImageUpdaters, by path. What was ignored before stays so.
+///
+/// # Errors
+/// Why neither form would take effect.
+pub fn hold(files: &BTreeMap<String, String>, who: Who<'_>, bypass: Option<&str>) -> Result<Held, NotHeld> {
+    let manual = manual(who, bypass);
+    held(files, who, bypass).map_err(|why| match why {
+        Why::NotUpdated(problem) => NotHeld::NotUpdated(problem),
+        Why::Unsafe(problem) => NotHeld::Refused(Refusal { problem, manual }),
+    })
+}
+
+/// Puts back what was before a hold.
+///
+/// # Errors
+/// Where what was held is not found any more.
+pub fn release(
+    files: &BTreeMap<String, String>,
+    who: Who<'_>,
+    before: &[Before],
+) -> Result<Released, Refusal> {
+    let Who { application, .. } = who;
+    let settings: Vec<String> = before.iter().map(Before::instruction).collect();
+    let manual = format!("of Application {application}, {}", settings.join("; "));
+    released(files, who, before).map_err(|problem| Refusal { problem, manual })
+}
+
+impl Before {
+    fn instruction(&self) -> String {
+        let Before { form, alias, setting, was } = self;
+        let name = setting.name(*form);
+        match was {
+            Some(Content::Text(text)) => format!("set {name} of {alias} back to {text:?}"),
+            Some(Content::List(texts)) => format!("set {name} of {alias} back to {texts:?}"),
+            None => format!("remove {name} of {alias}"),
+        }
+    }
+}
+
+impl Setting {
+    fn name(self, form: UpdaterMode) -> &'static str {
+        match (self, form) {
+            (Setting::IgnoreTags, UpdaterMode::Annotations) => "ignore-tags",
+            (Setting::AllowTags, UpdaterMode::Annotations) => "allow-tags",
+            (Setting::IgnoreTags, UpdaterMode::Resource) => "ignoreTags",
+            (Setting::AllowTags, UpdaterMode::Resource) => "allowTags",
+        }
+    }
+}
+
+fn held(files: &BTreeMap<String, String>, who: Who<'_>, bypass: Option<&str>) -> Result<Held, Why> {
+    let files = Files::read(files)?;
+    let application = files.application(who)?;
+    let updaters = files.updaters(who, application);
+    let Some(steered) = steering(who, application, &updaters) else {
+        return Err(Why::NotUpdated(format!(
+            "there are ImageUpdaters ({}), and none matches Application {}: nothing updates it, and its annotations are not read",
+            names(updaters.iter().map(|(_, updater)| *updater)),
+            who.application
+        )));
+    };
+    certain(who, &steered)?;
+    if steered.mode == UpdaterMode::Annotations && application.is_none() {
+        return Err(Why::Unsafe(format!("{} is in none of the files", files.missing(who))));
+    }
+    let images = of_service(&steered, who)?;
+    let mut held = Held { path: String::new(), changes: Vec::new(), form: steered.mode, before: Vec::new() };
+    for image in &images {
+        let object = match (&image.at, steered.by) {
+            (ImageAt::Annotations(_), _) => application,
+            (ImageAt::Entry(_), Some((updater, _))) => {
+                updaters.iter().find(|(_, other)| std::ptr::eq(*other, updater)).map(|(object, _)| *object)
+            }
+            (ImageAt::Entry(_), None) => None,
+        };
+        let Some(object) = object else {
+            return Err(Why::Unsafe(format!("{} is in none of the files", files.missing(who))));
+        };
+        let entry = steered.by.map_or(0, |(_, entry)| entry);
+        held.path.clone_from(&object.path);
+        let settings = settings(object, entry, &image.at);
+        let (setting, to) = match bypass {
+            None => (Setting::IgnoreTags, ignoring_everything(&settings, steered.mode)?),
+            Some(tag) => (Setting::AllowTags, allowing_alone(image, tag)?),
+        };
+        let alias = match &image.at {
+            ImageAt::Annotations(key) => key.clone(),
+            ImageAt::Entry(_) => image.alias.clone(),
+        };
+        let was = settings.value(setting, steered.mode)?;
+        held.before.push(Before { form: steered.mode, alias, setting, was });
+        if let Some(to) = to {
+            held.changes.push(Change { at: settings.path(setting), to: Some(to) });
+        }
+    }
+    Ok(held)
+}
+
+/// What is read for the Application, as far as the files tell.
+fn steering<'a>(
+    who: Who<'_>,
+    application: Option<&Object>,
+    updaters: &[(&'a Object, &'a SeenUpdater)],
+) -> Option<Steered<'a>> {
+    let none = BTreeMap::new();
+    let (labels, annotations) = match application {
+        Some(application) => (&application.labels, &application.annotations),
+        None => (who.labels.unwrap_or(&none), &none),
+    };
+    let subject = Subject { name: who.application, labels, annotations };
+    steered(subject, updaters.iter().map(|(_, updater)| *updater))
+}
+
+/// Whether what is in the files is what takes effect.
+fn certain(who: Who<'_>, steered: &Steered<'_>) -> Result<(), String> {
+    if let (Some((updater, _)), false) = (steered.by, steered.others.is_empty()) {
+        let others = names(steered.others.iter().copied());
+        return Err(format!(
+            "several ImageUpdaters match Application {} ({}, {others}) and work against each other: leave one",
+            who.application, updater.name
+        ));
+    }
+    match who.seen {
+        Some(seen) if seen != steered.mode => Err(format!(
+            "the updater was seen to read {} for Application {}, and the files say {}",
+            form(seen),
+            who.application,
+            form(steered.mode)
+        )),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn form(mode: UpdaterMode) -> &'static str {
+    match mode {
+        UpdaterMode::Annotations => "its annotations",
+        UpdaterMode::Resource => "an ImageUpdater",
+    }
+}
+
+fn names<'a>(updaters: impl Iterator<Item = &'a SeenUpdater>) -> String {
+    updaters.map(|updater| updater.name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// Those that are named as the service, else the only one there is.
+fn of_service(steered: &Steered<'_>, who: Who<'_>) -> Result<Vec<Image>, Why> {
+    let Who { service, application, .. } = who;
+    let own: Vec<Image> = steered.images.iter().filter(|image| image.is_of(service)).cloned().collect();
+    match (own.is_empty(), steered.images.as_slice()) {
+        (false, _) => Ok(own),
+        (true, [only]) => Ok(vec![only.clone()]),
+        (true, []) => Err(Why::NotUpdated(format!("Application {application} has no image that is updated"))),
+        (true, images) => {
+            let aliases: Vec<&str> = images.iter().map(|image| image.alias.as_str()).collect();
+            Err(Why::NotUpdated(format!(
+                "no image of {service} is among those that are updated for Application {application} ({})",
+                aliases.join(", ")
+            )))
+        }
+    }
+}
+
+/// The settings of one image in its file.
+struct Settings<'a> {
+    object: &'a Object,
+    at: &'a ImageAt,
+    /// The mapping that they are in.
+    mapping: KeyPath,
+}
+
+/// Where the settings of an image are: `entry` is the number of the one that counts, of a resource.
+fn settings<'a>(object: &'a Object, entry: usize, at: &'a ImageAt) -> Settings<'a> {
+    let root = KeyPath::root(object.document);
+    let mapping = match at {
+        ImageAt::Annotations(_) => root.keys(["metadata", "annotations"]),
+        ImageAt::Entry(image) => root
+            .keys(["spec", "applicationRefs"])
+            .index(entry)
+            .key("images")
+            .index(*image)
+            .key("commonUpdateSettings"),
+    };
+    Settings { object, at, mapping }
+}
+
+impl Settings<'_> {
+    fn key(&self, setting: Setting) -> String {
+        match self.at {
+            ImageAt::Annotations(key) => format!("{PREFIX}{key}.{}", setting.name(UpdaterMode::Annotations)),
+            ImageAt::Entry(_) => setting.name(UpdaterMode::Resource).to_owned(),
+        }
+    }
+
+    fn path(&self, setting: Setting) -> KeyPath {
+        self.mapping.clone().key(&self.key(setting))
+    }
+
+    /// What is written there.
+    fn value(&self, setting: Setting, form: UpdaterMode) -> Result<Option<Content>, String> {
+        let path = self.path(setting);
+        let value = match self.object.at(&path) {
+            None | Some(serde_json::Value::Null) => return Ok(None),
+            Some(value) => value,
+        };
+        let is_list = form == UpdaterMode::Resource && setting == Setting::IgnoreTags;
+        let content = match value {
+            serde_json::Value::Array(items) if is_list => {
+                let texts: Option<Vec<String>> =
+                    items.iter().map(|item| item.as_str().map(str::to_owned)).collect();
+                texts.map(Content::List)
+            }
+            serde_json::Value::String(text) if !is_list => Some(Content::Text(text.clone())),
+            _ => None,
+        };
+        let wanted = if is_list { "list of texts" } else { "text" };
+        content.map(Some).ok_or_else(|| format!("{path} of {} is no {wanted}", self.object.path))
+    }
+}
+
+/// What was ignored before, and everything; `None` where everything is already.
+fn ignoring_everything(settings: &Settings<'_>, form: UpdaterMode) -> Result<Option<Content>, String> {
+    Ok(match settings.value(Setting::IgnoreTags, form)? {
+        Some(Content::List(tags)) if tags.iter().any(|tag| tag == EVERYTHING) => None,
+        Some(Content::List(tags)) => {
+            Some(Content::List(tags.into_iter().chain([EVERYTHING.to_owned()]).collect()))
+        }
+        Some(Content::Text(tags)) if tags.split(',').any(|tag| tag.trim() == EVERYTHING) => None,
+        Some(Content::Text(tags)) if !tags.trim().is_empty() => {
+            Some(Content::Text(format!("{}, {EVERYTHING}", tags.trim_end().trim_end_matches(','))))
+        }
+        Some(Content::Text(_)) | None => Some(match form {
+            UpdaterMode::Annotations => Content::Text(EVERYTHING.to_owned()),
+            UpdaterMode::Resource => Content::List(vec![EVERYTHING.to_owned()]),
+        }),
+    })
+}
+
+/// One tag and nothing else, where nothing else decides.
+fn allowing_alone(image: &Image, tag: &str) -> Result<Option<Content>, String> {
+    let alias = &image.alias;
+    if let Some(allowed) = image.update.allowed() {
+        return Err(format!(
+            "of {alias} only tags that match {allowed} are allowed already, and what lets {tag} through would take the place of that"
+        ));
+    }
+    let ignored = image.update.ignore_tags.iter().flatten().find(|glob| glob_matches(glob, tag));
+    if let Some(glob) = ignored {
+        return Err(format!(
+            "{tag} of {alias} is ignored already ({glob}), and what is ignored is not let through"
+        ));
+    }
+    Ok(Some(Content::Text(format!("regexp:^{}$", escaped(tag)))))
+}
+
+/// A text as a regular expression of itself alone, for Go.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    for character in text.chars() {
+        if r"\.+*?()|[]{}^$".contains(character) {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+    }
+    escaped
+}
+
+fn manual(who: Who<'_>, bypass: Option<&str>) -> String {
+    let Who { service, application, .. } = who;
+    let (annotation, resource) = match bypass {
+        None => ("ignore-tags: \"*\"".to_owned(), "ignoreTags: [\"*\"]".to_owned()),
+        Some(tag) => {
+            let expression = format!("regexp:^{}$", escaped(tag));
+            (format!("allow-tags: '{expression}'"), format!("allowTags: '{expression}'"))
+        }
+    };
+    format!(
+        "of Application {application}, set the annotation {PREFIX}{service}.{annotation}, or where one ImageUpdater matches it, \
+         {resource} in commonUpdateSettings of the image of {service} in the entry that counts"
+    )
+}
+
+fn released(files: &BTreeMap<String, String>, who: Who<'_>, before: &[Before]) -> Result<Released, String> {
+    let files = Files::read(files)?;
+    let application = files.application(who)?;
+    let updaters = files.updaters(who, application);
+    let steered = steering(who, application, &updaters);
+    let mut path = String::new();
+    let mut restored: Vec<(Settings<'_>, Setting, Option<Content>)> = Vec::new();
+    let entries: Vec<(String, ImageAt)> = steered
+        .iter()
+        .filter(|steered| steered.mode == UpdaterMode::Resource)
+        .flat_map(|steered| &steered.images)
+        .map(|image| (image.alias.clone(), image.at.clone()))
+        .collect();
+    let keys: Vec<ImageAt> = before.iter().map(|before| ImageAt::Annotations(before.alias.clone())).collect();
+    for (before, key) in before.iter().zip(&keys) {
+        let found = match before.form {
+            UpdaterMode::Annotations => application.map(|application| settings(application, 0, key)),
+            UpdaterMode::Resource => {
+                let by = steered.as_ref().and_then(|steered| steered.by);
+                let image = entries.iter().find(|(alias, _)| *alias == before.alias);
+                by.zip(image).and_then(|((updater, entry), (_, at))| {
+                    let (object, _) = updaters.iter().find(|(_, other)| std::ptr::eq(*other, updater))?;
+                    Some(settings(object, entry, at))
+                })
+            }
+        };
+        let Some(found) = found else {
+            return Err(format!(
+                "what held {} of Application {} is in none of the files any more",
+                before.alias, who.application
+            ));
+        };
+        path.clone_from(&found.object.path);
+        restored.push((found, before.setting, before.was.clone()));
+    }
+    Ok(Released { path, changes: restoring(restored) })
+}
+
+/// The changes that put settings back. A mapping that is left without any goes with them: it was made for them, and none says the same.
+fn restoring(restored: Vec<(Settings<'_>, Setting, Option<Content>)>) -> Vec<Change> {
+    let mut changes: Vec<Change> = Vec::new();
+    let gone = |mapping: &KeyPath| -> usize {
+        let removed = |(settings, setting, was): &&(Settings<'_>, Setting, Option<Content>)| {
+            was.is_none()
+                && settings.mapping == *mapping
+                && settings.object.at(&settings.path(*setting)).is_some()
+        };
+        restored.iter().filter(removed).count()
+    };
+    for (settings, setting, was) in &restored {
+        let all = settings.object.at(&settings.mapping).and_then(serde_json::Value::as_object);
+        let emptied = was.is_none() && all.is_some_and(|all| all.len() == gone(&settings.mapping));
+        let at = if emptied { settings.mapping.clone() } else { settings.path(*setting) };
+        let change = Change { at, to: was.clone() };
+        if !changes.contains(&change) {
+            changes.push(change);
+        }
+    }
+    changes
+}
+
+#[cfg(test)]
+mod tests;
