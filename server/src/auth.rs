@@ -179,7 +179,11 @@ impl Auth {
         }
         // A run has no name that stays the same; its repository has.
         let person = Person { issuer: run.issuer, subject: run.claims.repository };
-        Ok(Some((Caller { actor, address, access: run.access, limit: None, signed_in: None }, person)))
+        let principal = person.principal();
+        Ok(Some((
+            Caller { actor, principal, address, access: run.access, limit: None, signed_in: None },
+            person,
+        )))
     }
 
     fn owner_of(&self, token: StoredToken, address: String) -> Caller {
@@ -187,6 +191,7 @@ impl Auth {
             access: self.access(&token.issuer, &token.groups),
             limit: token.access,
             actor: format!("{} (token {})", token.owner_name, token.name),
+            principal: Person { issuer: token.issuer, subject: token.subject }.principal(),
             address,
             signed_in: None,
         }
@@ -197,6 +202,8 @@ impl Auth {
             access: self.access(&session.issuer, &session.groups),
             limit: None,
             actor: session.name,
+            principal: Person { issuer: session.issuer.clone(), subject: session.subject.clone() }
+                .principal(),
             address,
             signed_in: Some(SignedIn {
                 session_id: session.id,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use domain::delivery::{
     About, Answer, Cell, CellContext, ChangeState, ChangeSummary, CommitSha, Dora, DoraRules,
-    EnvironmentFacts, EnvironmentKnowledge, EnvironmentName, Fact, Health, Place, Question, ReaderState,
+    EnvironmentFacts, EnvironmentKnowledge, EnvironmentName, Fact, Health, Hold, Place, Question, ReaderState,
     Scene, Search, ServiceName, Source, Standing, deployments, dora, why,
 };
 use domain::wire::delivery::SourceView;
@@ -55,11 +55,26 @@ impl Delivery {
             seen.entry(&one.place).or_default().push((one.health, reader));
         }
         let mut knowledge = Knowledge::new();
+        let mut holds = self.holds().await?;
         for (place, seen) in seen {
             let of = EnvironmentKnowledge::of(&place.environment, &seen);
-            knowledge.entry(place.service.clone()).or_default().push(of);
+            let holds = holds.remove(place).into_iter().collect();
+            knowledge.entry(place.service.clone()).or_default().push(EnvironmentKnowledge { holds, ..of });
+        }
+        // Those of places that nobody looks at.
+        for (Place { service, environment }, hold) in holds {
+            let of = EnvironmentKnowledge::of(&environment, &[]);
+            knowledge.entry(service).or_default().push(EnvironmentKnowledge { holds: vec![hold], ..of });
         }
         Ok((knowledge, self.discover(&here)))
+    }
+
+    /// What keeps places as they are, by the operations that are merged.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn holds(&self) -> Result<BTreeMap<Place, Hold>, DeliveryError> {
+        Ok(domain::gitops::holds(&self.store.holding_operations().await?))
     }
 
     /// Why a change is not in each of the environments yet, in their order.
@@ -77,6 +92,7 @@ impl Delivery {
         let sightings = self.store.sightings(state.service()).await?;
         let images = self.known_images(state.service(), &sightings).await?;
         let readers = self.store.readers().await?;
+        let holds = self.holds().await?;
         let summary = ChangeSummary::of(state);
         let reason = |environment: &EnvironmentName| {
             let place = Place { service: state.service().clone(), environment: environment.clone() };
@@ -88,6 +104,7 @@ impl Delivery {
                 of_place.filter_map(|(name, seen)| Some((seen.seen.source(), reader(name)?))).collect();
             let facts = EnvironmentFacts {
                 branch: service.map(|service| service.branch.clone()),
+                holds: holds.get(&place).cloned().into_iter().collect(),
                 ..scene.environment_facts(
                     &About {
                         commit: state.commit(),

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use domain::delivery::{EnvironmentOrder, ServiceName};
-use jiff::SignedDuration;
+use domain::delivery::{EnvironmentName, EnvironmentOrder, ServiceName};
+use jiff::{SignedDuration, Timestamp};
 
 use crate::git::GitopsConfig;
+use crate::gitops::FreezeWindow;
 use crate::kubernetes::{Cluster, Placing};
 
 /// What the console follows; without services it follows nothing.
@@ -21,10 +22,26 @@ pub struct DeliveryConfig {
     pub clusters: Vec<Cluster>,
     /// By what Applications and workloads are told to be of a service in an environment; services and environments are filled in.
     pub placing: Placing,
+    /// How environments are changed; those that are not named here by anybody, and by nobody but those who may release.
+    pub rules: Vec<EnvironmentRules>,
+    /// When environments are closed for changes.
+    pub freeze_windows: Vec<FreezeWindow>,
     /// How long to wait between two looks at a registry.
     pub registry_poll: Duration,
     /// After how long what was last seen of an environment no longer counts.
     pub stale_after: SignedDuration,
+}
+
+/// How an environment is changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnvironmentRules {
+    pub environment: EnvironmentName,
+    /// Whether somebody else than who asks has to agree.
+    pub approval: bool,
+    /// Whether what may be merged is, without somebody saying so.
+    pub auto_merge: bool,
+    /// Whether the policy decides on promotions.
+    pub policy: bool,
 }
 
 /// A service.
@@ -137,6 +154,29 @@ impl DeliveryConfig {
     /// Whether anything is followed.
     pub fn is_empty(&self) -> bool {
         self.services.is_empty()
+    }
+
+    /// How an environment is changed.
+    pub fn rules(&self, environment: &EnvironmentName) -> EnvironmentRules {
+        let named = self.rules.iter().find(|rules| rules.environment == *environment);
+        named.cloned().unwrap_or_else(|| EnvironmentRules {
+            environment: environment.clone(),
+            approval: false,
+            auto_merge: false,
+            policy: false,
+        })
+    }
+
+    /// The window that an environment is closed by now, with its end.
+    pub fn closed(
+        &self,
+        environment: &EnvironmentName,
+        now: Timestamp,
+    ) -> Option<(String, Option<Timestamp>)> {
+        let closed = self.freeze_windows.iter().filter(|window| window.environments.contains(environment));
+        closed
+            .filter_map(|window| Some((window.name.clone(), Some(window.closed_until(now)?))))
+            .max_by_key(|(_, end)| *end)
     }
 
     pub fn service(&self, name: &ServiceName) -> Option<&Service> {

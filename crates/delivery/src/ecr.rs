@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::delivery::ServiceName;
+use domain::delivery::{ImageState, ServiceName};
 use futures::future::join_all;
 use jiff::Timestamp;
 
@@ -95,6 +95,46 @@ impl EcrReader {
             api: Api::new(settings, config.registry, config.role).await,
             poll: config.poll,
         }
+    }
+}
+
+/// Looks up single images of services, as they are now.
+#[derive(Debug, Default)]
+pub struct EcrImages {
+    apis: BTreeMap<Registry, Api>,
+    images: Vec<ServiceImage>,
+}
+
+impl EcrImages {
+    /// A look into the registries that the images are in, each through the role of its account where one is named.
+    pub async fn new(
+        settings: &aws::Settings,
+        images: Vec<ServiceImage>,
+        roles: &BTreeMap<String, Role>,
+    ) -> EcrImages {
+        let mut apis = BTreeMap::new();
+        for registry in registries(&images) {
+            let role = roles.get(&registry.account).cloned();
+            apis.insert(registry.clone(), Api::new(settings, registry, role).await);
+        }
+        EcrImages { apis, images }
+    }
+
+    /// The image of a tag, its state and its digest; `None` where the registry has none.
+    ///
+    /// # Errors
+    /// Why no registry tells.
+    pub async fn tagged(
+        &self,
+        service: &ServiceName,
+        tag: &str,
+    ) -> Result<Option<(ImageState, String)>, String> {
+        let image = self.images.iter().find(|image| image.service == *service);
+        let found = image.and_then(|image| Some((&image.image, self.apis.get(&image.image.registry)?)));
+        let Some((name, api)) = found else {
+            return Err(format!("no registry of {service} is configured; name its image in [[services]]."));
+        };
+        api.tagged(&name.repository, tag).await
     }
 }
 

@@ -43,6 +43,11 @@ pub struct GitopsConfig {
     /// The files that set tags, from the root of the repository: `envs/{environment}/{service}/values.yaml`. Of two that are both
     /// values files the later outweighs the earlier, as for Helm.
     pub files: Vec<String>,
+    /// The files that hold Applications and ImageUpdaters, from the root of the repository; by them the updater is kept from new tags.
+    pub applications: Vec<String>,
+    /// Labels that each pull request gets, and who is asked to review it, as GitHub names them.
+    pub labels: Vec<String>,
+    pub reviewers: Vec<String>,
     /// Where in Helm's values the tag is. It may name `{service}` and `{environment}` too.
     pub tag_key: String,
     /// How long to wait between two looks.

@@ -12,14 +12,14 @@ mod standing;
 mod tests;
 mod words;
 
-pub use approval::{Approval, ApprovalRefusal, approval_refusal};
+pub use approval::{Approval, ApprovalRefusal, Person, approval_refusal};
 pub use ask::{Ask, AskError, AskKind, Return};
 pub use effect::{Effect, PlaceSeen, effect};
 pub use operation::{
     Closing, InvalidOperationId, Merged, Move, Operation, OperationId, OperationStatus, PullRequest,
     next_move,
 };
-pub use plan::{FileDiff, Form, Plan, Step, StepKind};
+pub use plan::{Before, Content, FileDiff, Plan, Setting, Step, StepKind};
 pub use preflight::{Check, Found, PromotionSource, Verdict, preflight};
 pub use standing::holds;
 pub use words::{body, branch, title};

@@ -20,6 +20,7 @@ CREATE TABLE gitops_decisions (
     -- approve, merge or close
     kind TEXT NOT NULL,
     decided_by TEXT NOT NULL,
+    decided_by_name TEXT NOT NULL,
     -- Of the plan that was decided on.
     fingerprint TEXT NOT NULL,
     at BIGINT NOT NULL,

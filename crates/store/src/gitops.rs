@@ -1,7 +1,7 @@
 //! GitOps operations as rows, with what people decided about them, never separated from their audit entries.
 
 use domain::audit::NewAuditEntry;
-use domain::gitops::{Approval, Closing, Operation, OperationId, OperationStatus};
+use domain::gitops::{Approval, Closing, Operation, OperationId, OperationStatus, Person};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
@@ -28,7 +28,7 @@ pub struct GitopsEvent {
 pub struct Decision {
     pub operation: OperationId,
     pub kind: DecisionKind,
-    pub by: String,
+    pub by: Person,
     pub at: Timestamp,
     pub fingerprint: String,
     pub policy_revision: String,
@@ -129,13 +129,15 @@ impl Store {
         let operation =
             one(&mut tx, &decision.operation).await?.ok_or_else(|| not_found(&decision.operation))?;
         let inserted = sqlx::query(
-            "INSERT INTO gitops_decisions (operation, kind, decided_by, fingerprint, at, policy_revision, reason)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)
+            "INSERT INTO gitops_decisions (operation, kind, decided_by, decided_by_name, fingerprint, at,
+                policy_revision, reason)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
              ON CONFLICT (operation, kind, decided_by, fingerprint) DO NOTHING",
         )
         .bind(decision.operation.as_str())
         .bind(decision.kind.as_str())
-        .bind(clean(&decision.by))
+        .bind(clean(&decision.by.id))
+        .bind(clean(&decision.by.name))
         .bind(clean(&decision.fingerprint))
         .bind(decision.at.as_millisecond())
         .bind(clean(&decision.policy_revision))
@@ -199,7 +201,7 @@ impl Store {
         for some in operations.chunks_mut(AT_ONCE) {
             // The text is made of numbers alone.
             let sql = format!(
-                "SELECT operation, kind, decided_by, fingerprint, at, policy_revision, reason
+                "SELECT operation, kind, decided_by, decided_by_name, fingerprint, at, policy_revision, reason
                  FROM gitops_decisions WHERE operation IN {} ORDER BY at, decided_by",
                 placeholders(1, some.len())
             );
@@ -224,7 +226,8 @@ const AT_ONCE: usize = 500;
 /// Takes a decision into its operation.
 fn take(operation: &mut Operation, row: &AnyRow) -> Result<(), StoreError> {
     let kind: String = row.try_get("kind")?;
-    let (by, fingerprint): (String, String) = (row.try_get("decided_by")?, row.try_get("fingerprint")?);
+    let by = Person { id: row.try_get("decided_by")?, name: row.try_get("decided_by_name")? };
+    let fingerprint: String = row.try_get("fingerprint")?;
     let kind = DecisionKind::ALL.into_iter().find(|known| known.as_str() == kind);
     match kind {
         Some(DecisionKind::Approve) => operation.given.push(Approval {
@@ -233,10 +236,7 @@ fn take(operation: &mut Operation, row: &AnyRow) -> Result<(), StoreError> {
             fingerprint,
             policy_revision: row.try_get("policy_revision")?,
         }),
-        // Another plan was not decided on.
-        Some(DecisionKind::Merge) => {
-            operation.merges_itself |= fingerprint == operation.plan.fingerprint;
-        }
+        Some(DecisionKind::Merge) => operation.wanted.push(fingerprint),
         Some(DecisionKind::Close) => {
             operation.closing.get_or_insert(Closing { by, reason: row.try_get("reason")? });
         }
@@ -248,7 +248,7 @@ fn take(operation: &mut Operation, row: &AnyRow) -> Result<(), StoreError> {
 
 /// The operation without what was decided about it, which has rows of its own.
 fn body(operation: &Operation) -> Result<String, StoreError> {
-    let bare = Operation { given: Vec::new(), closing: None, ..operation.clone() };
+    let bare = Operation { given: Vec::new(), wanted: Vec::new(), closing: None, ..operation.clone() };
     to_json("an operation", &bare)
 }
 

@@ -49,6 +49,13 @@ pub(super) struct Person {
     pub(super) subject: String,
 }
 
+impl Person {
+    /// The one text that is theirs. Neither part holds a line break: issuers are URLs, and what has one is no subject here.
+    pub(super) fn principal(&self) -> String {
+        format!("{}\n{}", self.issuer, self.subject)
+    }
+}
+
 /// The routes, which together answer one address only so often.
 pub(super) fn per_address<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
     routes.layer(middleware::from_fn_with_state(Arc::new(Limiter::new(ROUTES_BY_ADDRESS)), in_turn))

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use delivery::{DeliveryConfig, GithubConfig, Secret, Service};
+use delivery::gitops::{FreezeWindow, LONGEST_WINDOW};
+use delivery::{DeliveryConfig, EnvironmentRules, GithubConfig, Secret, Service};
 use domain::delivery::{EnvironmentName, EnvironmentOrder, ServiceName};
 
 use super::layers::{ConfigError, Layers, Section};
@@ -40,11 +41,13 @@ pub(super) fn delivery_config(layers: &Layers) -> Result<DeliveryConfig, ConfigE
     let gitops = sources::gitops(layers)?;
     let clusters = sources::clusters(layers, &github, &gitops)?;
     Ok(DeliveryConfig {
-        environments,
+        environments: environments.clone(),
         services,
         github: GithubConfig { webhook_secret: webhook_secret.map(Secret::new), ..github },
         gitops,
         clusters,
+        rules: rules(layers, &environments)?,
+        freeze_windows: freeze_windows(layers, &environments)?,
         placing: sources::placing(layers)?,
         registry_poll: layers.duration("delivery.registry_poll", sources::POLL)?,
         stale_after: signed(stale_after),
@@ -58,6 +61,62 @@ fn environments(layers: &Layers) -> Result<EnvironmentOrder, ConfigError> {
     let names: Result<Vec<_>, _> = names.iter().map(|name| EnvironmentName::parse(name)).collect();
     let names = names.map_err(|error| wrong(error.to_string()))?;
     EnvironmentOrder::new(names).map_err(|error| wrong(error.to_string()))
+}
+
+fn rules(layers: &Layers, order: &EnvironmentOrder) -> Result<Vec<EnvironmentRules>, ConfigError> {
+    let mut rules: Vec<EnvironmentRules> = Vec::new();
+    for section in &layers.sections("environments")? {
+        section.only(&["name", "approval", "auto_merge", "policy"])?;
+        let environment = environment(section, "name", &section.required("name")?, order)?;
+        if rules.iter().any(|known| known.environment == environment) {
+            return Err(section.error("name", &format!("{:?} is there twice", environment.as_str())));
+        }
+        rules.push(EnvironmentRules {
+            environment,
+            approval: section.boolean("approval")?,
+            auto_merge: section.boolean("auto_merge")?,
+            policy: section.boolean("policy")?,
+        });
+    }
+    Ok(rules)
+}
+
+fn freeze_windows(layers: &Layers, order: &EnvironmentOrder) -> Result<Vec<FreezeWindow>, ConfigError> {
+    let mut windows = Vec::new();
+    for section in &layers.sections("freeze_windows")? {
+        section.only(&["name", "environments", "rule", "duration"])?;
+        let names = section.list("environments")?;
+        let environments: Result<Vec<_>, _> =
+            names.iter().map(|name| environment(section, "environments", name, order)).collect();
+        let environments = match environments? {
+            none if none.is_empty() => order.names().to_vec(),
+            some => some,
+        };
+        let lasts = section
+            .duration("duration", Duration::from_secs(60)..=LONGEST_WINDOW.unsigned_abs())?
+            .ok_or_else(|| section.error("duration", "is missing: for how long it is closed, such as 62h"))?;
+        let window = FreezeWindow::new(
+            section.required("name")?,
+            environments,
+            &section.required("rule")?,
+            signed(lasts),
+        );
+        windows.push(window.map_err(|error| section.error("rule", &error.to_string()))?);
+    }
+    Ok(windows)
+}
+
+/// An environment that a section names.
+fn environment(
+    section: &Section<'_>,
+    key: &'static str,
+    name: &str,
+    order: &EnvironmentOrder,
+) -> Result<EnvironmentName, ConfigError> {
+    let known = order.names().iter().find(|known| known.as_str() == name);
+    known
+        .cloned()
+        .ok_or_else(|| section.error(key, &format!("names {name:?}, which delivery.environments does not")))
 }
 
 fn service(section: &Section<'_>) -> Result<Service, ConfigError> {

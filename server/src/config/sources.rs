@@ -81,7 +81,18 @@ pub(super) fn gitops(layers: &Layers) -> Result<Vec<GitopsConfig>, ConfigError> 
 }
 
 fn gitops_repository(section: &Section<'_>) -> Result<GitopsConfig, ConfigError> {
-    section.only(&["name", "repository", "path", "branch", "files", "tag_key", "poll"])?;
+    section.only(&[
+        "name",
+        "repository",
+        "path",
+        "branch",
+        "files",
+        "applications",
+        "tag_key",
+        "labels",
+        "reviewers",
+        "poll",
+    ])?;
     let (repository, path) = (section.text("repository")?, section.text("path")?);
     let at = match (&repository, path) {
         (Some(repository), None) if is_full_name(repository) => RepositoryAt::Github(repository.clone()),
@@ -111,6 +122,9 @@ fn gitops_repository(section: &Section<'_>) -> Result<GitopsConfig, ConfigError>
         at,
         branch: section.text("branch")?.unwrap_or_else(|| BRANCH.to_owned()),
         files,
+        applications: section.list("applications")?,
+        labels: section.list("labels")?,
+        reviewers: section.list("reviewers")?,
         tag_key: section.text("tag_key")?.unwrap_or_else(|| GitopsConfig::TAG_KEY.to_owned()),
         poll: section.duration("poll", GITOPS_POLL)?.unwrap_or(GitopsConfig::POLL),
     })

@@ -26,6 +26,8 @@ const SESSION_LOOK: Duration = Duration::from_secs(5);
 pub struct Caller {
     /// The name that the audit log records.
     pub actor: String,
+    /// Whoever that is, by whichever way they come: the same for a session and for a token, and nobody else's.
+    pub principal: String,
     /// Where the request came from, for the audit log; empty for this machine.
     pub address: String,
     pub access: Access,
@@ -59,7 +61,14 @@ impl SignedIn {
 impl Caller {
     /// Whoever reaches a server that only this machine reaches.
     pub fn local(actor: String) -> Caller {
-        Caller { actor, address: String::new(), access: Access::everything(), limit: None, signed_in: None }
+        Caller {
+            principal: actor.clone(),
+            actor,
+            address: String::new(),
+            access: Access::everything(),
+            limit: None,
+            signed_in: None,
+        }
     }
 
     /// An audit entry of what the caller does, at this moment.

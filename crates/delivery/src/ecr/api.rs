@@ -11,12 +11,15 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_ecr::Client;
 use aws_sdk_ecr::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ecr::operation::RequestId;
+use aws_sdk_ecr::operation::describe_images::DescribeImagesError;
 use aws_sdk_ecr::types::{
-    DescribeImagesFilter, ImageFailureCode, ImageIdentifier, ImageStatusFilter, TagStatus,
+    DescribeImagesFilter, ImageDetail, ImageFailureCode, ImageIdentifier, ImageStatusFilter, TagStatus,
 };
 
+use domain::delivery::ImageState;
+
 use super::Role;
-use super::image::{Listed, keep_newest};
+use super::image::{Listed, keep_newest, state};
 use super::manifest::{MEDIA_TYPES, Manifest};
 use super::memory::{Memory, Reading};
 use super::name::{ImageName, Registry};
@@ -125,6 +128,33 @@ impl Api {
             keep_newest(&mut images);
         }
         Ok(images)
+    }
+
+    /// The image that a tag names now: its state and its digest; `None` where there is none.
+    pub(super) async fn tagged(
+        &self,
+        repository: &str,
+        tag: &str,
+    ) -> Result<Option<(ImageState, String)>, String> {
+        let call = self.client.describe_images().registry_id(&self.registry.account);
+        let id = ImageIdentifier::builder().image_tag(tag).build();
+        let answer = match call.repository_name(repository).image_ids(id).send().await {
+            Ok(answer) => answer,
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(DescribeImagesError::is_image_not_found_exception) =>
+            {
+                return Ok(None);
+            }
+            Err(error) => return Err(self.problem(&error, Call::DescribeImages, repository)),
+        };
+        // Where no status is told, there is none but active.
+        let image = |detail: &ImageDetail| {
+            let state = detail.image_status().and_then(state).unwrap_or(ImageState::Active);
+            Some((state, detail.image_digest()?.to_owned()))
+        };
+        Ok(answer.image_details().iter().find_map(image))
     }
 
     /// The manifests of images, by digest, as far as they could be read, and why not all could.

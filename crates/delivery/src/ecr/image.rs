@@ -104,7 +104,7 @@ fn is_attachment(tag: &str) -> bool {
     rest.len() >= 64 && rest.bytes().take(64).all(|byte| byte.is_ascii_hexdigit())
 }
 
-fn state(status: &types::ImageStatus) -> Option<ImageState> {
+pub(super) fn state(status: &types::ImageStatus) -> Option<ImageState> {
     match status {
         types::ImageStatus::Active => Some(ImageState::Active),
         types::ImageStatus::Archived => Some(ImageState::Archived),

@@ -5,7 +5,7 @@ use super::yaml::KeyPath;
 
 /// Which tag a place gets from all files of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Effective {
+pub(crate) enum Effective {
     /// None of them is there.
     Missing,
     /// They are there, and set none.
@@ -23,7 +23,7 @@ pub(super) enum Effective {
 
 /// The tag that counts, and where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Found {
+pub(crate) struct Found {
     pub path: String,
     pub key: String,
     pub tag: String,
@@ -37,11 +37,11 @@ pub(super) struct Found {
 }
 
 /// What one of a place's files says: `None` where it is not there.
-pub(super) type FileReading = Option<Result<Reading, String>>;
+pub(crate) type FileReading = Option<Result<Reading, String>>;
 
 /// Decides between a place's files, in the order in which the configuration names them: of two of the same kind the later counts,
 /// as for Helm.
-pub(super) fn effective<'a>(
+pub(crate) fn effective<'a>(
     key: &str,
     files: impl IntoIterator<Item = (&'a str, &'a FileReading)>,
 ) -> Effective {

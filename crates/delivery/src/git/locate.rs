@@ -72,7 +72,7 @@ pub(crate) enum Origin {
 }
 
 /// The kind of a file as far as its name tells.
-pub(super) fn origin_by_name(path: &str) -> Origin {
+pub(crate) fn origin_by_name(path: &str) -> Origin {
     if file_name(path).starts_with(".argocd-source") { Origin::Override } else { Origin::File }
 }
 

@@ -8,7 +8,7 @@ use super::locate::Wanted;
 
 /// A place with the files of it, in the order of their patterns.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Tracked {
+pub(crate) struct Tracked {
     pub place: Place,
     pub key: String,
     pub files: Vec<Candidate>,
@@ -16,7 +16,7 @@ pub(super) struct Tracked {
 
 /// A file that may be there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Candidate {
+pub(crate) struct Candidate {
     pub path: String,
     /// The number of its pattern.
     pub pattern: usize,
@@ -26,14 +26,14 @@ pub(super) struct Candidate {
 
 /// All places, and what is looked at for them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Layout {
+pub(crate) struct Layout {
     pub tracked: Vec<Tracked>,
     /// The numbers of the places that a path is of.
     pub by_path: BTreeMap<String, Vec<usize>>,
 }
 
 impl Layout {
-    pub(super) fn new(
+    pub(crate) fn new(
         patterns: &[String],
         key: &str,
         services: &[ServiceName],
@@ -66,18 +66,18 @@ impl Layout {
     }
 
     /// Every path that is looked at.
-    pub(super) fn paths(&self) -> BTreeSet<String> {
+    pub(crate) fn paths(&self) -> BTreeSet<String> {
         self.by_path.keys().cloned().collect()
     }
 }
 
 impl Tracked {
-    pub(super) fn wanted<'a>(&'a self, file: &Candidate) -> Wanted<'a> {
+    pub(crate) fn wanted<'a>(&'a self, file: &Candidate) -> Wanted<'a> {
         Wanted { place: &self.place, key: &self.key, specific: file.specific }
     }
 
     /// What tells its desired tag apart from all others of the same repository.
-    pub(super) fn subject(&self, path: &str, key: &str) -> String {
+    pub(crate) fn subject(&self, path: &str, key: &str) -> String {
         let shared = self.files.iter().any(|file| file.path == path && !file.specific);
         if shared {
             format!("{path}#{key}@{}/{}", self.place.service, self.place.environment)

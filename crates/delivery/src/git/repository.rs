@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::reader::ReadError;
 
 /// A file that is larger sets no tag that anybody looks after.
-pub(super) const MOST_BYTES: u64 = 1024 * 1024;
+pub(crate) const MOST_BYTES: u64 = 1024 * 1024;
 
 /// A commit of the branch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,11 +52,11 @@ pub enum Entry {
 }
 
 impl Entry {
-    pub(super) fn too_large(bytes: u64) -> Entry {
+    pub(crate) fn too_large(bytes: u64) -> Entry {
         Entry::Unreadable(format!("it has {bytes} bytes, and at most {MOST_BYTES} are read"))
     }
 
-    pub(super) fn link() -> Entry {
+    pub(crate) fn link() -> Entry {
         Entry::Unreadable(
             "it is a symbolic link, and those are not followed: name the file itself".to_owned(),
         )

@@ -10,6 +10,8 @@ mod splice;
 
 use serde::{Deserialize, Serialize};
 
+pub use domain::gitops::Content;
+
 pub use crate::git::yaml::{KeyPath, Step};
 
 use crate::git::yaml::Yaml;
@@ -21,16 +23,6 @@ pub struct Change {
     pub at: KeyPath,
     /// What is to stand there; `None` where the key is to be gone.
     pub to: Option<Content>,
-}
-
-/// What is written.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Content {
-    /// It stays a text for whoever reads the file, whatever it looks like.
-    Text(String),
-    /// Of such texts.
-    List(Vec<String>),
 }
 
 /// Why a file is left as it is, and what to do instead.

@@ -5,7 +5,7 @@ mod files;
 use std::collections::BTreeMap;
 
 use domain::delivery::{ServiceName, UpdaterMode, glob_matches};
-use serde::{Deserialize, Serialize};
+pub use domain::gitops::{Before, Setting};
 
 use self::files::{Files, Object};
 use super::edit::{Change, Content, KeyPath, Refusal};
@@ -37,25 +37,6 @@ pub struct Held {
     pub form: UpdaterMode,
     /// What [`release`] puts back.
     pub before: Vec<Before>,
-}
-
-/// What a setting of an image was before it was held.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Before {
-    pub form: UpdaterMode,
-    /// The image's alias, as it stands in an annotation's key or in the resource.
-    pub alias: String,
-    pub setting: Setting,
-    pub was: Option<Content>,
-}
-
-/// By what an image is held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Setting {
-    IgnoreTags,
-    /// Everything but one tag: what is ignored are globs, which cannot say that.
-    AllowTags,
 }
 
 /// Why there is no hold.
@@ -112,29 +93,6 @@ pub fn release(
     let settings: Vec<String> = before.iter().map(Before::instruction).collect();
     let manual = format!("of Application {application}, {}", settings.join("; "));
     released(files, who, before).map_err(|problem| Refusal { problem, manual })
-}
-
-impl Before {
-    fn instruction(&self) -> String {
-        let Before { form, alias, setting, was } = self;
-        let name = setting.name(*form);
-        match was {
-            Some(Content::Text(text)) => format!("set {name} of {alias} back to {text:?}"),
-            Some(Content::List(texts)) => format!("set {name} of {alias} back to {texts:?}"),
-            None => format!("remove {name} of {alias}"),
-        }
-    }
-}
-
-impl Setting {
-    fn name(self, form: UpdaterMode) -> &'static str {
-        match (self, form) {
-            (Setting::IgnoreTags, UpdaterMode::Annotations) => "ignore-tags",
-            (Setting::AllowTags, UpdaterMode::Annotations) => "allow-tags",
-            (Setting::IgnoreTags, UpdaterMode::Resource) => "ignoreTags",
-            (Setting::AllowTags, UpdaterMode::Resource) => "allowTags",
-        }
-    }
 }
 
 fn held(files: &BTreeMap<String, String>, who: Who<'_>, bypass: Option<&str>) -> Result<Held, Why> {

@@ -5,10 +5,19 @@ use serde::{Deserialize, Serialize};
 use super::Operation;
 use crate::time::Timestamp;
 
+/// Somebody who asks or decides.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// The same whether they sign in or send a token, and nobody else's: names are neither.
+    pub id: String,
+    /// As people read it.
+    pub name: String,
+}
+
 /// Somebody's agreement with one plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Approval {
-    pub by: String,
+    pub by: Person,
     pub at: Timestamp,
     /// The plan that was agreed with.
     pub fingerprint: String,
@@ -32,19 +41,19 @@ pub enum ApprovalRefusal {
 }
 
 /// Whether `by` may approve the plan that they saw, by its fingerprint; `None` where they may.
-pub fn approval_refusal(operation: &Operation, by: &str, seen: &str) -> Option<ApprovalRefusal> {
+pub fn approval_refusal(operation: &Operation, by: &Person, seen: &str) -> Option<ApprovalRefusal> {
     let plan = &operation.plan;
     if !operation.status.is_open() {
         return Some(ApprovalRefusal::Over { state: operation.status.as_str() });
     }
-    if operation.by == by {
-        return Some(ApprovalRefusal::Own { by: by.to_owned() });
+    if operation.by.id == by.id {
+        return Some(ApprovalRefusal::Own { by: by.name.clone() });
     }
     if plan.fingerprint != seen {
         return Some(ApprovalRefusal::Changed);
     }
-    if operation.approvals().any(|approval| approval.by == by) {
-        return Some(ApprovalRefusal::Again { by: by.to_owned() });
+    if operation.approvals().any(|approval| approval.by.id == by.id) {
+        return Some(ApprovalRefusal::Again { by: by.name.clone() });
     }
     let problem = plan.refused().next().map(|check| check.message.clone());
     problem.map(|problem| ApprovalRefusal::Refused { problem })
@@ -55,7 +64,7 @@ impl Operation {
     pub fn approvals(&self) -> impl Iterator<Item = &Approval> {
         self.given
             .iter()
-            .filter(|approval| approval.fingerprint == self.plan.fingerprint && approval.by != self.by)
+            .filter(|approval| approval.fingerprint == self.plan.fingerprint && approval.by.id != self.by.id)
     }
 
     /// Whether as many agree as have to.

@@ -1,6 +1,9 @@
 //! Whether an operation that is merged is in effect: what was written counts only once whoever reads it has read it.
 
-use crate::delivery::{ArgoDeployed, CellHealth, Keeps, Place, UpdaterFacts};
+use crate::delivery::{
+    Application, ArgoDeployed, CellHealth, ImageCheck, ImageRef, Images, Keeps, Place, Scene, UpdaterFacts,
+    argo_deployed,
+};
 
 use super::{Ask, Operation};
 
@@ -27,6 +30,48 @@ pub struct PlaceSeen {
     pub desired: Option<String>,
     pub runs: Option<String>,
     pub health: Option<CellHealth>,
+}
+
+impl PlaceSeen {
+    /// What a scene tells of a place, after `commit` was merged that is to bring `tag`. What runs by what was told is not in a scene.
+    pub fn of(scene: &Scene<'_>, images: &impl Images, commit: &str, tag: Option<&str>) -> PlaceSeen {
+        let has_tag = |image: &ImageRef| images.is_own(image) && image.tag.as_deref() == tag;
+        let workloads: Vec<_> = scene
+            .workloads
+            .iter()
+            .filter(|(_, workload)| workload.images.iter().any(|image| images.is_own(image)))
+            .collect();
+        let check = |application: &Application| {
+            if !workloads.is_empty() {
+                let run = workloads
+                    .iter()
+                    .all(|(_, workload)| workload.serves() && workload.images.iter().any(has_tag));
+                return if run { ImageCheck::Runs } else { ImageCheck::Missing };
+            }
+            match application.images.iter().any(|image| images.is_own(image)) {
+                true if application.images.iter().any(has_tag) => ImageCheck::Runs,
+                true => ImageCheck::Missing,
+                false => ImageCheck::NothingRuns,
+            }
+        };
+        let contains =
+            |revision: &str| scene.branches.iter().find_map(|branch| branch.contains(revision, commit));
+        let deployed = scene
+            .applications
+            .iter()
+            .map(|(_, application)| argo_deployed(&application.state, contains, check(application)));
+        // Where several clusters run it, all of them have to.
+        let deployed: Vec<ArgoDeployed> = deployed.collect();
+        let lacking = deployed.iter().find(|one| **one != ArgoDeployed::Deployed);
+        PlaceSeen {
+            updater: scene.updaters.first().map(|updater| (*updater).clone()),
+            has_cluster: !scene.applications.is_empty(),
+            deployed: lacking.or(deployed.first()).copied(),
+            desired: scene.desired.iter().find_map(|(_, desired)| desired.tag.clone()),
+            runs: None,
+            health: None,
+        }
+    }
 }
 
 /// Whether an operation is in effect in every place that it concerns, or the first thing that it lacks.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Approval, Ask, Effect, Plan};
+use super::{Approval, Ask, Effect, Person, Plan};
 use crate::time::Timestamp;
 
 /// An operation with all that is known of it.
@@ -11,7 +11,7 @@ pub struct Operation {
     pub id: OperationId,
     pub ask: Ask,
     /// Who asked.
-    pub by: String,
+    pub by: Person,
     pub reason: String,
     pub at: Timestamp,
     pub plan: Plan,
@@ -21,6 +21,9 @@ pub struct Operation {
     pub merges_itself: bool,
     /// Everybody's agreement, with this plan or one before it.
     pub given: Vec<Approval>,
+    /// The plans that somebody wanted merged, by their fingerprints.
+    #[serde(default)]
+    pub wanted: Vec<String>,
     /// Who has it closed, and why.
     #[serde(default)]
     pub closing: Option<Closing>,
@@ -96,7 +99,7 @@ impl std::fmt::Display for OperationId {
 /// That somebody does not want it any more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Closing {
-    pub by: String,
+    pub by: Person,
     pub reason: String,
 }
 
@@ -212,7 +215,7 @@ pub fn next_move(operation: &Operation, now: Timestamp) -> Move {
     match operation.status {
         status if status.is_open() && operation.closing.is_some() => Move::Close,
         OperationStatus::Requested => Move::Open,
-        OperationStatus::Open if operation.merges_itself && operation.is_approved() => Move::Merge,
+        OperationStatus::Open if operation.is_wanted() && operation.is_approved() => Move::Merge,
         OperationStatus::Open => Move::Watch,
         status if status.is_merged() && is_over(operation, now) => Move::Resume,
         OperationStatus::Merged | OperationStatus::NotEffective => Move::Prove,
@@ -235,6 +238,11 @@ impl Operation {
     pub fn is_pending(&self) -> bool {
         let ends = matches!(self.ask, Ask::Freeze { until: Some(_), .. }) && self.resumed_by.is_none();
         !self.status.is_final() || (self.status.is_merged() && ends)
+    }
+
+    /// Whether the plan as it is now is to be merged.
+    pub fn is_wanted(&self) -> bool {
+        self.merges_itself || self.wanted.contains(&self.plan.fingerprint)
     }
 
     /// Takes in whether it is in effect.

@@ -1,9 +1,11 @@
 //! What an operation comes to in the repository.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::Check;
-use crate::delivery::Place;
+use crate::delivery::{Place, UpdaterMode};
 
 /// Everything that one commit changes, made on one commit of the branch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +35,9 @@ pub struct Step {
     pub before: Option<String>,
     /// `None` takes the key away.
     pub after: Option<String>,
+    /// What a hold took the place of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub restores: Vec<Before>,
     /// The digest that `after` names in the registry, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
@@ -45,19 +50,72 @@ pub enum StepKind {
     /// The tag that the environment is to run.
     Tag,
     /// The updater is kept from new tags.
-    Hold(Form),
+    Hold(UpdaterMode),
     /// It may set them again.
-    Release(Form),
+    Release(UpdaterMode),
 }
 
-/// By what the updater of an Application is steered.
+/// What a setting of an image was before it was held: what a resume puts back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Before {
+    pub form: UpdaterMode,
+    /// The image's alias, as it stands in an annotation's key or in the resource.
+    pub alias: String,
+    pub setting: Setting,
+    pub was: Option<Content>,
+}
+
+/// By what an image is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Form {
-    /// Annotations of the Application.
-    Annotations,
-    /// An `ImageUpdater` resource.
-    Resource,
+pub enum Setting {
+    IgnoreTags,
+    /// Everything but one tag: what is ignored are globs, which cannot say that.
+    AllowTags,
+}
+
+/// What is written in a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Content {
+    /// It stays a text for whoever reads the file, whatever it looks like.
+    Text(String),
+    /// Of such texts.
+    List(Vec<String>),
+}
+
+impl Before {
+    /// What a person does to put it back.
+    pub fn instruction(&self) -> String {
+        let Before { form, alias, setting, was } = self;
+        let name = setting.name(*form);
+        match was {
+            Some(Content::Text(text)) => format!("set {name} of {alias} back to {text:?}"),
+            Some(Content::List(texts)) => format!("set {name} of {alias} back to {texts:?}"),
+            None => format!("remove {name} of {alias}"),
+        }
+    }
+}
+
+impl Setting {
+    /// Its name where the updater reads it.
+    pub fn name(self, form: UpdaterMode) -> &'static str {
+        match (self, form) {
+            (Setting::IgnoreTags, UpdaterMode::Annotations) => "ignore-tags",
+            (Setting::AllowTags, UpdaterMode::Annotations) => "allow-tags",
+            (Setting::IgnoreTags, UpdaterMode::Resource) => "ignoreTags",
+            (Setting::AllowTags, UpdaterMode::Resource) => "allowTags",
+        }
+    }
+}
+
+impl fmt::Display for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Content::Text(text) => f.write_str(text),
+            Content::List(texts) => f.write_str(&texts.join(", ")),
+        }
+    }
 }
 
 /// A file that is changed.

@@ -61,8 +61,8 @@ pub struct Found {
     pub tag: String,
     /// `None` where the tag does not come from an environment.
     pub source: Option<PromotionSource>,
-    /// The image in the registry: its state, with `None` where it is not there. `Err` where no registry tells.
-    pub image: Result<Option<ImageState>, ()>,
+    /// The image in the registry: its state, with `None` where it is not there. `Err` says why no registry tells.
+    pub image: Result<Option<ImageState>, String>,
     /// Whether the bundle of the commit was published; `None` where the service has none.
     pub bundle: Option<bool>,
     /// What keeps the place as it is.
@@ -87,8 +87,10 @@ pub fn preflight(found: &Found) -> Vec<Check> {
         checks.push(check("source environment", verdict, message));
     }
     let tag = &found.tag;
-    checks.push(match found.image {
-        Err(()) => check("image", Verdict::Warned, format!("No registry is read that tells whether {tag} is there.")),
+    checks.push(match &found.image {
+        Err(why) => {
+            check("image", Verdict::Warned, format!("It is not known whether {tag} is in the registry: {why}"))
+        }
         Ok(None) => check(
             "image",
             Verdict::Refused,

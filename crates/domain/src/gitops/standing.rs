@@ -32,7 +32,7 @@ pub fn holds(operations: &[Operation]) -> BTreeMap<Place, Hold> {
             }
             let hold = Hold {
                 kind,
-                by: operation.by.clone(),
+                by: operation.by.name.clone(),
                 reason: operation.reason.clone(),
                 since: at,
                 until,

@@ -45,6 +45,7 @@ fn step(place: Place, kind: StepKind, after: Option<&str>) -> Step {
         key: "image.tag".into(),
         before: Some("1.4.1".into()),
         after: after.map(str::to_owned),
+        restores: Vec::new(),
         digest: None,
     }
 }
@@ -66,13 +67,14 @@ fn operation(number: u8, ask: Ask, steps: Vec<Step>) -> Operation {
     Operation {
         id: OperationId::of([number, 0, 0, 0, 0, 0]),
         ask,
-        by: "ana".into(),
+        by: person("ana"),
         reason: "the sale".into(),
         at: at(0),
         plan: plan(steps),
         needs_approval: false,
         merges_itself: false,
         given: Vec::new(),
+        wanted: Vec::new(),
         closing: None,
         pull_request: None,
         merged: None,
@@ -89,8 +91,12 @@ fn merged(mut operation: Operation, second: i64) -> Operation {
     operation
 }
 
+fn person(name: &str) -> Person {
+    Person { id: format!("issuer {name}"), name: name.into() }
+}
+
 fn approval(by: &str, fingerprint: &str) -> Approval {
-    Approval { by: by.into(), at: at(1), fingerprint: fingerprint.into(), policy_revision: "r1".into() }
+    Approval { by: person(by), at: at(1), fingerprint: fingerprint.into(), policy_revision: "r1".into() }
 }
 
 #[test]
@@ -150,17 +156,22 @@ fn an_operation_is_named_by_its_digits() {
 fn nobody_approves_their_own_or_what_they_have_not_seen() {
     let mut one = operation(1, promote(&["users"], "staging", "prod"), Vec::new());
     one.needs_approval = true;
-    assert_eq!(approval_refusal(&one, "ben", "f1"), None);
-    assert_eq!(approval_refusal(&one, "ana", "f1"), Some(ApprovalRefusal::Own { by: "ana".into() }));
-    assert_eq!(approval_refusal(&one, "ben", "f0"), Some(ApprovalRefusal::Changed));
+    assert_eq!(approval_refusal(&one, &person("ben"), "f1"), None);
+    assert_eq!(approval_refusal(&one, &person("ana"), "f1"), Some(ApprovalRefusal::Own { by: "ana".into() }));
+    assert_eq!(approval_refusal(&one, &person("ben"), "f0"), Some(ApprovalRefusal::Changed));
     assert!(!one.is_approved());
+    let by_token = Person { name: "ana (token ci)".into(), ..person("ana") };
+    assert!(matches!(approval_refusal(&one, &by_token, "f1"), Some(ApprovalRefusal::Own { .. })));
     // Whoever asked counts for nothing, whatever was written down, and an approval of another plan neither.
     one.given = vec![approval("ana", "f1"), approval("ben", "f0")];
     assert!(!one.is_approved());
-    assert_eq!(approval_refusal(&one, "ben", "f1"), None, "of the plan as it is now");
+    assert_eq!(approval_refusal(&one, &person("ben"), "f1"), None, "of the plan as it is now");
     one.given.push(approval("ben", "f1"));
     assert!(one.is_approved());
-    assert_eq!(approval_refusal(&one, "ben", "f1"), Some(ApprovalRefusal::Again { by: "ben".into() }));
+    assert_eq!(
+        approval_refusal(&one, &person("ben"), "f1"),
+        Some(ApprovalRefusal::Again { by: "ben".into() })
+    );
     one.plan.fingerprint = "f2".into();
     assert!(!one.is_approved(), "a changed plan needs a new one");
     one.plan.checks = vec![Check {
@@ -169,8 +180,8 @@ fn nobody_approves_their_own_or_what_they_have_not_seen() {
         verdict: Verdict::Unknown,
         message: "who knows".into(),
     }];
-    assert!(matches!(approval_refusal(&one, "ben", "f2"), Some(ApprovalRefusal::Refused { .. })));
-    let over = approval_refusal(&merged(one, 5), "ben", "f2");
+    assert!(matches!(approval_refusal(&one, &person("ben"), "f2"), Some(ApprovalRefusal::Refused { .. })));
+    let over = approval_refusal(&merged(one, 5), &person("ben"), "f2");
     assert_eq!(over, Some(ApprovalRefusal::Over { state: "merged" }));
 }
 
@@ -182,6 +193,11 @@ fn what_comes_next_follows_from_how_far_it_is() {
     assert_eq!(next_move(&one, at(1)), Move::Open);
     one.status = OperationStatus::Open;
     assert_eq!(next_move(&one, at(1)), Move::Watch, "somebody merges it");
+    one.wanted = vec!["f0".into()];
+    assert_eq!(next_move(&one, at(1)), Move::Watch, "another plan was wanted");
+    one.wanted.push("f1".into());
+    assert_eq!(next_move(&one, at(1)), Move::Merge);
+    one.wanted.clear();
     one.merges_itself = true;
     assert_eq!(next_move(&one, at(1)), Move::Merge);
     one.needs_approval = true;
@@ -204,7 +220,7 @@ fn what_comes_next_follows_from_how_far_it_is() {
         assert_eq!(next_move(&one, at(200)), Move::Nothing, "{status:?}");
     }
     let mut unwanted = operation(4, freeze(std::slice::from_ref(&users), None), Vec::new());
-    unwanted.closing = Some(Closing { by: "ben".into(), reason: "no sale".into() });
+    unwanted.closing = Some(Closing { by: person("ben"), reason: "no sale".into() });
     assert_eq!(next_move(&unwanted, at(1)), Move::Close);
     assert_eq!(next_move(&merged(unwanted, 5), at(6)), Move::Prove, "what is merged is not closed");
     let unlimited = merged(operation(3, freeze(&[users], None), Vec::new()), 5);
@@ -227,7 +243,7 @@ fn updater(ignore: &[&str], allow: Option<String>) -> UpdaterFacts {
 #[test]
 fn a_freeze_is_in_effect_where_the_cluster_says_so() {
     let users = place("users", "prod");
-    let hold = StepKind::Hold(Form::Annotations);
+    let hold = StepKind::Hold(UpdaterMode::Annotations);
     let one =
         operation(1, freeze(std::slice::from_ref(&users), None), vec![step(users.clone(), hold, Some("*"))]);
     let seen = |updater| PlaceSeen { updater, has_cluster: true, ..PlaceSeen::default() };
@@ -254,7 +270,7 @@ fn a_freeze_is_in_effect_where_the_cluster_says_so() {
     assert!(waits(&through, seen(Some(updater(&[], Some(tag_expression("1.4.3")))))).contains("1.4.3"));
     assert!(waits(&through, seen(Some(updater(&[], Some("^1.4.2$".into()))))).contains("not kept"));
 
-    let release = StepKind::Release(Form::Annotations);
+    let release = StepKind::Release(UpdaterMode::Annotations);
     let resumed = operation(
         3,
         Ask::Resume { places: BTreeSet::from([users.clone()]) },
@@ -372,7 +388,7 @@ fn what_would_fail_or_be_regretted_is_refused_before() {
             Verdict::Refused,
             "being restored",
         ),
-        (with(|one| one.image = Err(())), "image", Verdict::Warned, "No registry"),
+        (with(|one| one.image = Err("No registry is read.".into())), "image", Verdict::Warned, "No registry"),
         (with(|one| one.bundle = Some(false)), "bundle", Verdict::Refused, "not published"),
         (
             with(|one| one.window = Some(("winter".into(), Some(at(0))))),
@@ -419,7 +435,7 @@ fn what_would_fail_or_be_regretted_is_refused_before() {
 #[test]
 fn what_was_merged_last_decides_what_is_kept() {
     let users = place("users", "prod");
-    let hold = || vec![step(users.clone(), StepKind::Hold(Form::Resource), Some("*"))];
+    let hold = || vec![step(users.clone(), StepKind::Hold(UpdaterMode::Resource), Some("*"))];
     let frozen = merged(operation(1, freeze(std::slice::from_ref(&users), Some(at(100))), hold()), 10);
     let resumed =
         merged(operation(2, Ask::Resume { places: BTreeSet::from([users.clone()]) }, Vec::new()), 20);
@@ -473,7 +489,7 @@ fn it_reads_as_what_it_does() {
     let both = [place("a", "dev"), place("a", "prod")];
     assert_eq!(title(&freeze(&both, None), &plan(Vec::new())), "Freeze a in dev, prod");
     one.reason = "see <b>@everybody</b>\n[x](http://x)".into();
-    one.by = "ana\n# x".into();
+    one.by.name = "ana\n# x".into();
     let text = body(&one);
     assert!(text.starts_with("> see &lt;b&gt;@\u{200b}everybody&lt;/b&gt;\n> \\[x\\](http://x)\n"), "{text}");
     assert!(text.ends_with("\nRequested by ana \\# x, operation 010000000000.\n"), "{text}");

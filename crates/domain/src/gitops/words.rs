@@ -65,7 +65,7 @@ pub fn body(operation: &Operation) -> String {
             ));
         }
     }
-    text.push_str(&format!("\nRequested by {}, operation {}.\n", escaped(&operation.by), operation.id));
+    text.push_str(&format!("\nRequested by {}, operation {}.\n", escaped(&operation.by.name), operation.id));
     text
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use domain::audit::{AuditAction, AuditFilter};
 use domain::delivery::{EnvironmentName, Place, ServiceName};
-use domain::gitops::{Ask, Merged, Operation, OperationId, OperationStatus, Plan};
+use domain::gitops::{Ask, Merged, Operation, OperationId, OperationStatus, Person, Plan};
 use store::{Decision, DecisionKind, GITOPS_EVENT, GitopsEvent, Lease, Store, StoreError};
 
 use crate::database::Database;
@@ -24,11 +24,15 @@ fn place() -> Place {
     }
 }
 
+fn person(name: &str) -> Person {
+    Person { id: format!("issuer {name}"), name: name.into() }
+}
+
 fn operation(number: u8) -> Operation {
     Operation {
         id: OperationId::of([number; 6]),
         ask: Ask::Freeze { places: BTreeSet::from([place()]), until: None, bypass: None },
-        by: "ada".into(),
+        by: person("ada"),
         reason: "the sale".into(),
         at: at(i64::from(number)),
         plan: Plan {
@@ -43,6 +47,7 @@ fn operation(number: u8) -> Operation {
         needs_approval: true,
         merges_itself: false,
         given: Vec::new(),
+        wanted: Vec::new(),
         closing: None,
         pull_request: None,
         merged: None,
@@ -115,7 +120,7 @@ async fn what_is_decided_meanwhile_is_not_lost(database: &Database) {
         let decision = Decision {
             operation: operation(1).id,
             kind,
-            by: by.into(),
+            by: person(by),
             at: at(5),
             fingerprint: fingerprint.into(),
             policy_revision: "r1".into(),
@@ -132,25 +137,26 @@ async fn what_is_decided_meanwhile_is_not_lost(database: &Database) {
     store.update_operation(&one, at(6), &lease, None).await.expect("it is written");
     let read = store.operation(&one.id).await.expect("an answer").expect("it is there");
     assert_eq!(read.given.len(), 1);
-    assert_eq!((read.given[0].by.as_str(), read.given[0].policy_revision.as_str()), ("ben", "r1"));
-    assert!(read.merges_itself && read.is_approved());
+    assert_eq!((read.given[0].by.name.as_str(), read.given[0].policy_revision.as_str()), ("ben", "r1"));
+    assert!(read.is_wanted() && read.is_approved());
 
     // Of another plan nothing was decided.
+    one = read;
     one.plan.fingerprint = "f2".into();
     store.update_operation(&one, at(7), &lease, None).await.expect("it is written");
     let read = store.operation(&one.id).await.expect("an answer").expect("it is there");
-    assert!(!read.merges_itself && !read.is_approved());
+    assert!(!read.is_wanted() && !read.is_approved());
     assert_eq!(read.closing, None);
     decide(DecisionKind::Close, "ana", "f2").await.expect("it is kept");
     let read = store.pending_operations().await.expect("an answer").remove(0);
     assert_eq!(
         read.closing.map(|closing| (closing.by, closing.reason)),
-        Some(("ana".into(), "why not".into()))
+        Some((person("ana"), "why not".into()))
     );
     let unknown = Decision {
         operation: operation(9).id,
         kind: DecisionKind::Merge,
-        by: "ben".into(),
+        by: person("ben"),
         at: at(5),
         fingerprint: "f1".into(),
         policy_revision: String::new(),

@@ -216,7 +216,10 @@ fn what_would_not_take_effect_is_refused() {
         (
             &[
                 ("a.yaml", APPLICATION),
-                ("u.yaml", "apiVersion: argocd-image-updater.argoproj.io/v1alpha1\nkind: ImageUpdater\nspec: {{ .Values.x"),
+                (
+                    "u.yaml",
+                    "apiVersion: argocd-image-updater.argoproj.io/v1alpha1\nkind: ImageUpdater\nspec: {{ .Values.x",
+                ),
             ],
             "u.yaml mentions an ImageUpdater and cannot be read",
         ),

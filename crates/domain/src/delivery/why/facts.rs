@@ -90,7 +90,7 @@ fn only_tag(expression: &str) -> Option<String> {
 }
 
 /// Where Image Updater reads its configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum UpdaterMode {
     /// Annotations of the Application: before 1.0, or where the ImageUpdater resource says `useAnnotations`.
