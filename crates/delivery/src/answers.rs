@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use domain::delivery::{
     About, Answer, Cell, CellContext, ChangeState, ChangeSummary, CommitSha, Dora, DoraRules,
-    EnvironmentFacts, EnvironmentKnowledge, EnvironmentName, Fact, Health, Hold, Place, Question, ReaderState,
-    Scene, Search, ServiceName, Source, Standing, deployments, dora, why,
+    EnvironmentFacts, EnvironmentKnowledge, EnvironmentName, Fact, Health, Hold, Place, Question,
+    ReaderState, Scene, Search, ServiceName, Source, Standing, deployments, dora, why,
 };
 use domain::wire::delivery::SourceView;
 use jiff::Timestamp;

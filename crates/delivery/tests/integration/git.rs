@@ -100,6 +100,9 @@ fn reader_of(path: PathBuf, files: &[&str], services: &[&str]) -> GitReader {
         at: RepositoryAt::Local(path),
         branch: "main".into(),
         files: files.iter().map(|file| (*file).to_owned()).collect(),
+        applications: Vec::new(),
+        labels: Vec::new(),
+        reviewers: Vec::new(),
         tag_key: GitopsConfig::TAG_KEY.into(),
         poll: Duration::from_secs(7),
     };

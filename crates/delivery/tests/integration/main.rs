@@ -18,3 +18,5 @@ mod gitops_host;
 mod harness;
 /// What a cluster shows, and what keeps it from being read.
 mod kubernetes;
+/// Freezes, promotions and reverts, from the question to the proof.
+mod operations;

@@ -26,7 +26,7 @@ pub struct PlaceSeen {
     pub has_cluster: bool,
     /// Whether Argo CD has deployed the merged commit; `None` where no Application is seen.
     pub deployed: Option<ArgoDeployed>,
-    /// The tag that the repository says now, and the one that runs.
+    /// The tag that the repository says since the commit, and the one that runs.
     pub desired: Option<String>,
     pub runs: Option<String>,
     pub health: Option<CellHealth>,
@@ -62,12 +62,18 @@ impl PlaceSeen {
             .map(|(_, application)| argo_deployed(&application.state, contains, check(application)));
         // Where several clusters run it, all of them have to.
         let deployed: Vec<ArgoDeployed> = deployed.collect();
+        // What was read before the commit says nothing of what came after it.
+        let holds_commit = |repository: &str| {
+            let mut branches = scene.branches.iter().filter(|branch| branch.repository == repository);
+            branches.any(|branch| branch.revisions.iter().any(|revision| revision == commit))
+        };
+        let mut desired = scene.desired.iter().filter(|(_, desired)| holds_commit(&desired.repository));
         let lacking = deployed.iter().find(|one| **one != ArgoDeployed::Deployed);
         PlaceSeen {
             updater: scene.updaters.first().map(|updater| (*updater).clone()),
             has_cluster: !scene.applications.is_empty(),
             deployed: lacking.or(deployed.first()).copied(),
-            desired: scene.desired.iter().find_map(|(_, desired)| desired.tag.clone()),
+            desired: desired.find_map(|(_, desired)| desired.tag.clone()),
             runs: None,
             health: None,
         }

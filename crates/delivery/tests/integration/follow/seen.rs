@@ -211,6 +211,9 @@ async fn a_tag_in_a_real_repository_is_followed_to_the_pods() {
         at: RepositoryAt::Local(repository.path()),
         branch: "main".into(),
         files: vec!["envs/{environment}/{service}/values.yaml".into()],
+        applications: Vec::new(),
+        labels: Vec::new(),
+        reviewers: Vec::new(),
         tag_key: GitopsConfig::TAG_KEY.into(),
         poll: Duration::from_millis(100),
     };

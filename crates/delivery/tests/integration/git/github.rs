@@ -33,6 +33,9 @@ impl Github {
             at: RepositoryAt::Github("acme/gitops".into()),
             branch: "main".into(),
             files: files.iter().map(|file| (*file).to_owned()).collect(),
+            applications: Vec::new(),
+            labels: Vec::new(),
+            reviewers: Vec::new(),
             tag_key: GitopsConfig::TAG_KEY.into(),
             poll: GitopsConfig::POLL,
         };
