@@ -161,6 +161,7 @@ impl Test {
             .env("TOLLGATE_TEST_GITHUB_SCRIPT", paths::root().join("infra/dev/github.mjs"))
             .env("TOLLGATE_TEST_GITHUB_WEBHOOKS", tools::github_webhooks(&github))
             .env("TOLLGATE_TEST_GITHUB_MODULES", github)
+            .env("TOLLGATE_TEST_CHARTS", tools::chart_values(Missing::Install)?)
             .env("TOLLGATE_TEST_SITE", self.site()?);
         self.cargo_test(command)
     }

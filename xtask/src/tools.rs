@@ -1,6 +1,7 @@
 //! The tools that are not Rust: found on the machine, fetched into the tool cache, or named with the command that installs them.
 
 mod apt;
+mod charts;
 mod go;
 mod kubernetes;
 mod python;
@@ -15,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{paths, process};
 
+pub(crate) use charts::values as chart_values;
 pub(crate) use kubernetes::Kubernetes;
 pub(crate) use python::environment as python_environment;
 pub(crate) use python::environment_exists as python_environment_exists;
@@ -270,6 +272,7 @@ pub(crate) fn list() -> Result<ExitCode> {
         ("etcd", kubernetes.etcd),
         ("kube-apiserver", kubernetes.api_server),
         ("argo (CRDs)", kubernetes.definitions),
+        ("charts (values)", chart_values(missing)?),
         ("postgres", postgres(missing)?),
         ("chromium", browser.chromium),
         ("chromedriver", browser.driver),

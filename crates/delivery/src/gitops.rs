@@ -11,3 +11,4 @@ mod work;
 
 pub use operations::{Actor, Gitops, GitopsError, MOST_OPERATIONS, Surroundings};
 pub use window::{FreezeWindow, InvalidWindow, LONGEST_WINDOW};
+pub mod pin;

@@ -1,6 +1,5 @@
 //! What is published as Go modules, at the versions that the modules in `infra/dev/tools` lock.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -60,8 +59,27 @@ pub(super) struct Files {
     pub(super) name: &'static str,
     /// Where the module that requires them lies.
     pub(super) module: &'static str,
-    /// Each with its module's path; their names differ.
+    /// Each with its module's path.
     pub(super) files: &'static [(&'static str, &'static str)],
+    pub(super) named: Named,
+}
+
+/// What a file is called in the tool cache.
+#[derive(Clone, Copy)]
+pub(super) enum Named {
+    /// As in its module; those of all modules differ.
+    AsItIs,
+    /// By the whole path, where they are all called the same.
+    ByPath,
+}
+
+impl Named {
+    fn name(self, module: &str, file: &str) -> String {
+        match self {
+            Self::AsItIs => file.rsplit('/').next().unwrap_or(file).to_owned(),
+            Self::ByPath => format!("{module}/{file}").replace('/', "-"),
+        }
+    }
 }
 
 impl Files {
@@ -82,11 +100,10 @@ impl Files {
                     bail!("{}/go.mod does not require {module}", self.module);
                 };
                 let source = found.directory.join(file);
-                let name = Path::new(file).file_name().unwrap_or(OsStr::new(file));
                 // Read and written, not copied: what lies in Go's cache cannot be written to, and neither could the copy.
                 let content =
                     fs::read(&source).with_context(|| format!("cannot read {}", source.display()))?;
-                fs::write(directory.join(name), content)?;
+                fs::write(directory.join(self.named.name(module, file)), content)?;
             }
             Ok(())
         })
@@ -169,6 +186,15 @@ mod tests {
             [("example.com/a", Path::new("/m/a@v1.0.0")), ("example.com/b/v3", Path::new("/m/b/v3@v3.1.0"))]
         );
         assert!(read_downloads(br#"{"Path": "example.com/a", "Error": "not found"}"#).is_err());
+    }
+
+    #[test]
+    fn files_of_one_name_are_told_apart_by_their_paths() {
+        assert_eq!(Named::AsItIs.name("example.com/a", "charts/x/values.yaml"), "values.yaml");
+        assert_eq!(
+            Named::ByPath.name("example.com/a", "charts/x/values.yaml"),
+            "example.com-a-charts-x-values.yaml"
+        );
     }
 
     #[test]

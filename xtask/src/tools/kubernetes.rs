@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use super::Missing;
-use super::go::{Files, Tool};
+use super::go::{Files, Named, Tool};
 
 const API_SERVER: Tool = Tool {
     name: "kube-apiserver",
@@ -37,6 +37,7 @@ const DEFINITIONS: Files = Files {
         (ROLLOUTS, "manifests/crds/analysis-run-crd.yaml"),
         (ROLLOUTS, "manifests/crds/rollout-crd.yaml"),
     ],
+    named: Named::AsItIs,
 };
 
 /// What a test starts a Kubernetes API server with.

@@ -81,15 +81,15 @@ pub fn edit_bytes(contents: &[u8], changes: &[Change]) -> Result<String, Refusal
 }
 
 fn edited(text: &str, changes: &[Change]) -> Result<String, String> {
-    let mut expected = Shapes::of(&parse(text)?);
+    let mut yaml = parse(text)?;
+    let mut expected = Shapes::of(&yaml);
     let mut result = text.to_owned();
     for change in changes {
-        result = splice::changed(&result, change)?;
+        result = splice::changed(&result, &yaml, change)?;
         expected.change(change)?;
+        yaml = parse(&result).map_err(|problem| format!("it would be broken by the edit: {problem}"))?;
     }
-    let found =
-        Shapes::of(&parse(&result).map_err(|problem| format!("it would be broken by the edit: {problem}"))?);
-    expected.require(&found)?;
+    expected.require(&Shapes::of(&yaml))?;
     Ok(result)
 }
 

@@ -1,14 +1,14 @@
 //! Another tag where a tag stands.
 
-use super::edit::{Change, Refusal};
-use crate::git::locate::Within;
-use crate::git::yaml::KeyPath;
+pub use crate::git::locate::Within;
+
+use super::edit::{Change, KeyPath, Refusal};
 
 /// The change that sets a tag where one was found: at a place, and within what is written there.
 ///
 /// # Errors
 /// Why a tag alone cannot be set there.
-pub(crate) fn pin(at: &KeyPath, within: &Within, key: &str, tag: &str) -> Result<Change, Refusal> {
+pub fn pin(at: &KeyPath, within: &Within, key: &str, tag: &str) -> Result<Change, Refusal> {
     let refused = |problem: String| Refusal { problem, manual: format!("set {key} to {tag:?} at {at}") };
     match within {
         Within::Alone => Ok(Change::set(at.clone(), tag)),

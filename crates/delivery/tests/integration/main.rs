@@ -4,6 +4,8 @@
 
 /// A Kubernetes API server with the kinds of Argo CD.
 mod apiserver;
+/// Edits of the values files of charts that are published.
+mod charts;
 /// Images of a registry, in two local clouds.
 mod ecr;
 /// Messages of a whole day, in any order and more than once.

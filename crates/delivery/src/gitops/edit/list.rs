@@ -5,13 +5,12 @@ use std::ops::Range;
 use super::lines::{self, Splice, spliced};
 use super::resolve::Target;
 use super::{Content, KeyPath, parse, quote, splice};
-use crate::git::yaml::{Form, Value, Written};
+use crate::git::yaml::{Form, Value, Written, Yaml};
 
-pub(super) fn set(text: &str, at: &KeyPath, wanted: &[String]) -> Result<String, String> {
-    let yaml = parse(text)?;
-    let target = Target::of(&yaml, at)?;
+pub(super) fn set(text: &str, yaml: &Yaml, at: &KeyPath, wanted: &[String]) -> Result<String, String> {
+    let target = Target::of(yaml, at)?;
     if !target.missing.is_empty() {
-        return splice::insert(text, &yaml, &target, &Content::List(wanted.to_vec()));
+        return splice::insert(text, yaml, &target, &Content::List(wanted.to_vec()));
     }
     let last = target.last();
     let flow = match last.value.form() {
@@ -23,8 +22,8 @@ pub(super) fn set(text: &str, at: &KeyPath, wanted: &[String]) -> Result<String,
         last.value.parts().map(|part| Item::of(&part, at)).collect::<Result<_, _>>()?;
     let different = items.iter().zip(wanted).position(|(item, wanted)| item.text != wanted);
     if let Some(index) = different {
-        let text = splice::set_text(text, &at.clone().index(index), &wanted[index])?;
-        return set(&text, at, wanted);
+        let text = splice::set_text(text, yaml, &at.clone().index(index), &wanted[index])?;
+        return set(&text, &parse(&text)?, at, wanted);
     }
     lines::only_usual_endings(text)?;
     match (wanted.get(items.len()..), flow) {

@@ -5,26 +5,25 @@ use granit_parser::ScalarStyle;
 use super::lines::{self, Splice, spliced};
 use super::quote::{self, Around};
 use super::resolve::{Link, Target, around};
-use super::{Change, Content, KeyPath, list, parse};
+use super::{Change, Content, KeyPath, list};
 use crate::git::yaml::{Form, Value, Yaml};
 
 /// How much further a mapping is indented than what it is in, where the file has no example.
 const INDENTATION: usize = 2;
 
 /// The text with a change.
-pub(super) fn changed(text: &str, Change { at, to }: &Change) -> Result<String, String> {
+pub(super) fn changed(text: &str, yaml: &Yaml, Change { at, to }: &Change) -> Result<String, String> {
     match to {
-        Some(Content::Text(wanted)) => set_text(text, at, wanted),
-        Some(Content::List(wanted)) => list::set(text, at, wanted),
-        None => removed(text, at),
+        Some(Content::Text(wanted)) => set_text(text, yaml, at, wanted),
+        Some(Content::List(wanted)) => list::set(text, yaml, at, wanted),
+        None => removed(text, yaml, at),
     }
 }
 
-pub(super) fn set_text(text: &str, at: &KeyPath, wanted: &str) -> Result<String, String> {
-    let yaml = parse(text)?;
-    let target = Target::of(&yaml, at)?;
+pub(super) fn set_text(text: &str, yaml: &Yaml, at: &KeyPath, wanted: &str) -> Result<String, String> {
+    let target = Target::of(yaml, at)?;
     if !target.missing.is_empty() {
-        return insert(text, &yaml, &target, &Content::Text(wanted.to_owned()));
+        return insert(text, yaml, &target, &Content::Text(wanted.to_owned()));
     }
     let last = target.last();
     let Form::Scalar(style) = last.value.form() else {
@@ -208,9 +207,8 @@ fn indentation(text: &str, yaml: &Yaml) -> usize {
     INDENTATION
 }
 
-fn removed(text: &str, at: &KeyPath) -> Result<String, String> {
-    let yaml = parse(text)?;
-    let target = Target::of(&yaml, at)?;
+fn removed(text: &str, yaml: &Yaml, at: &KeyPath) -> Result<String, String> {
+    let target = Target::of(yaml, at)?;
     if !target.missing.is_empty() {
         return Ok(text.to_owned());
     }
