@@ -2,6 +2,7 @@
 
 mod auth;
 mod client;
+mod deployment;
 mod error;
 mod event;
 mod facts;
@@ -14,6 +15,7 @@ mod tests;
 mod transport;
 
 pub use client::{Answer, Budget, GithubClient, NextPage, with_query};
+pub use deployment::{DeploymentReport, DeploymentState};
 pub use error::GithubError;
 pub(crate) use event::ForkRuns;
 pub use poll::GithubReader;
@@ -61,6 +63,14 @@ impl Delivery {
             self.failed(domain::delivery::Source::Github, now, error);
         })?;
         Ok(self.take_in(heard.facts, &heard.images, now).await?)
+    }
+}
+
+/// A text of no more characters than GitHub takes.
+pub(crate) fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most.saturating_sub(1)) {
+        Some((end, last)) if end + last.len_utf8() < text.len() => format!("{}…", &text[..end]),
+        _ => text.to_owned(),
     }
 }
 

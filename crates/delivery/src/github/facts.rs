@@ -6,6 +6,7 @@ use domain::delivery::{
 };
 use jiff::Timestamp;
 
+use super::deployment;
 use super::payload::{
     Deployment, DeploymentStatus, PendingDeployment, PullRequest, PushedCommit, WorkflowJob, WorkflowRun,
 };
@@ -158,8 +159,11 @@ impl About<'_> {
             .collect()
     }
 
-    /// The environment of a deployment, if it is one that is followed.
+    /// The environment of a deployment, if it is one that is followed, and not one that GitHub was told of from here.
     pub(super) fn environment(&self, deployment: &Deployment) -> Option<EnvironmentName> {
+        if deployment::key(&deployment.payload).is_some() {
+            return None;
+        }
         let environment = EnvironmentName::parse(&deployment.environment.to_ascii_lowercase()).ok()?;
         self.config.environments.names().contains(&environment).then_some(environment)
     }

@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 /// One of a list, which may be odd without the others being lost.
 #[derive(Deserialize)]
@@ -272,6 +273,8 @@ pub(super) struct Deployment {
     pub(super) sha: String,
     #[serde(default, deserialize_with = "or_default")]
     pub(super) environment: String,
+    #[serde(default)]
+    pub(super) payload: Value,
 }
 
 #[derive(Deserialize)]

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use crate::git::Entry;
+use crate::github::shortened;
 use crate::reader::ReadError;
 pub use github::GithubHost;
 pub use local::LocalHost;
@@ -146,11 +147,7 @@ impl From<ReadError> for HostError {
 impl Proposal {
     /// The title in one line, which is the first line of the commit's message too.
     fn headline(&self) -> String {
-        let line = self.title.split_whitespace().collect::<Vec<_>>().join(" ");
-        match line.char_indices().nth(LONGEST_TITLE) {
-            Some((end, _)) => format!("{}…", line[..end].trim_end()),
-            None => line,
-        }
+        shortened(&self.title.split_whitespace().collect::<Vec<_>>().join(" "), LONGEST_TITLE)
     }
 
     /// The rest of the commit's message. `with_author` names the author in it, for hosts where the commit is another's.
@@ -250,7 +247,9 @@ mod tests {
     #[test]
     fn a_title_is_cut_where_the_host_takes_no_more() {
         let long = Proposal { title: "ü".repeat(300), ..proposal() }.headline();
-        assert_eq!((long.chars().count(), long.ends_with('…')), (251, true));
+        assert_eq!((long.chars().count(), long.ends_with('…')), (250, true));
+        let whole = "ü".repeat(250);
+        assert_eq!(Proposal { title: whole.clone(), ..proposal() }.headline(), whole);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A repository on GitHub that is polled: the same as its webhooks tell, at no more than it may cost.
 
 mod answers;
+mod deployments;
 mod examples;
 mod faults;
 pub(crate) mod stand_in;

@@ -5,8 +5,9 @@ mod github;
 mod local;
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt;
+use std::io::Write;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use delivery::github::GithubClient;
 use delivery::gitops::host::{GithubHost, Host, LocalHost, Opened, Person, Proposal};
@@ -115,7 +116,7 @@ impl Scene {
     /// The files of a proposal as they are in a commit.
     fn files(&self, commit: &str, proposal: &Proposal) -> BTreeMap<String, Vec<u8>> {
         let content = |path: &String| {
-            let output = std::process::Command::new("git")
+            let output = Command::new("git")
                 .args(["cat-file", "blob", &format!("{commit}:{path}")])
                 .current_dir(self.bare())
                 .output()
@@ -136,19 +137,29 @@ impl Scene {
 /// A bare repository with files of several kinds.
 fn repository() -> TempDir {
     let directory = TempDir::new().unwrap();
-    let work = directory.path().join("work");
-    for path in [DEV, PROD] {
-        std::fs::create_dir_all(work.join(path).parent().unwrap()).unwrap();
-        std::fs::write(work.join(path), "# of users\r\nimage: {tag: \"1.9\"}").unwrap();
+    let values = b"# of users\r\nimage: {tag: \"1.9\"}".as_slice();
+    let files = [
+        ("100644", DEV, values),
+        ("100644", PROD, values),
+        ("100644", "envs/dev/odd", &[0, 255, 13, 10]),
+        ("100755", "deploy.sh", b"#!/bin/sh\n"),
+        ("120000", "envs/latest", b"dev"),
+    ];
+    let mut stream =
+        format!("commit refs/heads/main\ncommitter Ada <ada@example.com> {BEGINNING} +0000\ndata 5\nBegin\n")
+            .into_bytes();
+    for (mode, path, content) in files {
+        stream.extend(format!("M {mode} inline {path}\ndata {}\n", content.len()).into_bytes());
+        stream.extend([content, b"\n"].concat());
     }
-    std::fs::write(work.join("deploy.sh"), "#!/bin/sh\n").unwrap();
-    std::fs::set_permissions(work.join("deploy.sh"), std::fs::Permissions::from_mode(0o755)).unwrap();
-    std::fs::write(work.join("envs/dev/odd"), [0, 255, 13, 10]).unwrap();
-    let run = |arguments: &[&str]| git(&work, BEGINNING, arguments);
-    run(&["init", "--quiet", "--initial-branch=main"]);
-    std::os::unix::fs::symlink("dev", work.join("envs/latest")).unwrap();
-    run(&["add", "--all"]);
-    run(&["commit", "--quiet", "--message", "Begin"]);
-    git(directory.path(), BEGINNING, &["clone", "--quiet", "--bare", "work", "bare.git"]);
+    git(directory.path(), BEGINNING, &["init", "--quiet", "--bare", "--initial-branch=main", "bare.git"]);
+    let mut import = Command::new("git")
+        .args(["fast-import", "--quiet"])
+        .current_dir(directory.path().join("bare.git"))
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    import.stdin.take().unwrap().write_all(&stream).unwrap();
+    assert!(import.wait().unwrap().success());
     directory
 }

@@ -23,6 +23,7 @@ fn refusal<T: std::fmt::Debug>(outcome: Result<T, HostError>) -> String {
 async fn a_branch_that_is_checked_out_is_not_merged_into() {
     let scene = Scene::local();
     let work = scene.directory.path().join("work");
+    git(scene.directory.path(), BEGINNING, &["clone", "--quiet", "bare.git", "work"]);
     let host = host(&work);
     let proposal = scene.proposal("02A", &[(PROD, "x: 1\n")]).await;
     let opened = host.propose(&proposal).await.unwrap();
@@ -160,4 +161,34 @@ async fn what_cannot_be_written_is_refused_and_told() {
         ..scene.host.propose(&scene.proposal("02H", &[(DEV, "x")]).await).await.unwrap()
     };
     assert!(matches!(scene.host.merge(&gone).await, Err(HostError::Moved(_))));
+}
+
+/// As several processes would: none waits for another, but for what is on the disk.
+#[tokio::test]
+async fn who_merges_at_the_same_time_loses_nothing() {
+    const MERGERS: usize = 6;
+    let scene = Scene::local();
+    let merge = async |number: usize| {
+        let host = host(&scene.bare());
+        let path = format!("envs/dev/{number}.yaml");
+        let mut proposal = scene.proposal(&format!("02I{number}"), &[(&path, "x: 1\n")]).await;
+        let mut opened = host.propose(&proposal).await.unwrap();
+        loop {
+            match host.merge(&opened).await {
+                Ok(_) => return,
+                Err(HostError::Moved(_)) => {
+                    proposal = scene.replanned(&proposal).await;
+                    opened = host.replan(&opened, &proposal).await.unwrap();
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+    };
+    futures::future::join_all((0..MERGERS).map(merge)).await;
+    assert_eq!(scene.git(&["rev-list", "--count", "main"]), (MERGERS + 1).to_string());
+    assert_eq!(scene.git(&["ls-tree", "--name-only", "main", "envs/dev/"]).lines().count(), MERGERS + 2);
+    assert_eq!(
+        (scene.branches(), scene.git(&["fsck", "--strict"])),
+        (vec!["main".to_owned()], String::new())
+    );
 }
