@@ -291,8 +291,8 @@ const actions = {
     world.renamed.set(from.toLowerCase(), repository);
     return {};
   },
-  // {"fault_at": "/compare", "fault": "down" | "slow" | "garbage" | "elsewhere" | "secondary" | null, "denied": ["actions"], "limit": 60, "spent": 59, "installed": …}
-  // {"fault": "down" | "slow" | "garbage" | "huge" | "elsewhere" | "secondary" | null, "denied": ["actions"], "limit": 60, "spent": 59, "installed": …}
+  // {"fault_at": "/compare", "fault": "down" | "slow" | "garbage" | "huge" | "elsewhere" | "secondary" | null, "denied": ["actions"],
+  // "limit": 60, "spent": 59, "installed": …, "breaks": {"at": 3, "when": "before" | "after"}}
   behave(world, { spent, ...changes }) {
     Object.assign(world, changes);
     if (spent !== undefined) world.spent = new Map([...world.tokens.values()].map(({ payer }) => [payer, spent]));
@@ -375,8 +375,9 @@ async function operate(world, request, url, path, found, who, sent) {
     const renamed = world.renamed.get(name.toLowerCase());
     if (!renamed) return { status: 404, body: error('Not Found') };
     const rest = path.slice(`/repos/${name}`.length);
-    const location = `${url}/repositories/${renamed.id}${rest}`;
-    return { status: 301, body: { message: 'Moved Permanently', url: location }, headers: { location }, unchecked: true };
+    const location = `${url}/repositories/${renamed.id}${rest}${new URL(request.url, 'http://x').search}`;
+    const status = request.method === 'GET' ? 301 : 307;
+    return { status, body: { message: 'Moved Permanently', url: location }, headers: { location }, unchecked: true };
   }
   if (template === '/repos/{owner}/{repo}/installation') {
     if (!world.installed) return { status: 404, body: error('Not Found') };

@@ -36,7 +36,8 @@ pub trait Host: Send + Sync {
     ) -> Result<BTreeMap<String, Entry>, HostError>;
 
     /// Puts one commit with all files on a branch of its own, and opens a request for it. Called again after it ended anywhere, with
-    /// the same proposal or the same operation planned anew, it goes on where it stopped and answers the same request.
+    /// the same proposal or the same operation planned anew, it goes on where it stopped and answers the same request, be it one that has
+    /// ended.
     async fn propose(&self, proposal: &Proposal) -> Result<Opened, HostError>;
 
     /// Has an open request hold the proposal as it was planned anew. What was put on its branch by others stays there, and is an error.

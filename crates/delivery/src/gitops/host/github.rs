@@ -213,7 +213,7 @@ impl GithubHost {
             .map(|(path, content)| json!({"path": path, "contents": STANDARD.encode(content)}))
             .collect();
         let input = json!({
-            "branch": {"repositoryNameWithOwner": self.name(), "branchName": branch},
+            "branch": {"repositoryNameWithOwner": self.settings().await?.full_name, "branchName": branch},
             "expectedHeadOid": base,
             "message": {"headline": proposal.headline(), "body": proposal.message_body(true)},
             "fileChanges": {"additions": additions},
@@ -273,7 +273,9 @@ impl GithubHost {
 
     /// The request of a branch: the newest, where a person made more.
     async fn find(&self, branch: &str) -> Result<Option<Found>, HostError> {
-        let owner = self.name().split('/').next().unwrap_or_default();
+        // GitHub finds a repository that was renamed, but not its branches by the owner that it had.
+        let name = self.settings().await?.full_name;
+        let owner = name.split('/').next().unwrap_or_default();
         let head = format!("{owner}:{branch}");
         let question = with_query(
             "/pulls",
@@ -526,6 +528,7 @@ struct Parent {
 #[derive(Deserialize)]
 struct Settings {
     node_id: String,
+    full_name: String,
     #[serde(default)]
     allow_merge_commit: Option<bool>,
     #[serde(default)]

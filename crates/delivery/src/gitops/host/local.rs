@@ -24,7 +24,8 @@ const MOST_ATTEMPTS: usize = 3;
 /// How far back it is looked for a request that was merged already.
 const MOST_REVISIONS: usize = 500;
 
-/// A repository on disk, whatever is configured of its user.
+/// A repository on disk, whatever is configured of its user. A request is a branch, and merging it moves the base branch on to it.
+/// Nothing remembers one that was closed: proposed again, it is made again.
 #[derive(Clone, Debug)]
 pub struct LocalHost {
     repository: Local,

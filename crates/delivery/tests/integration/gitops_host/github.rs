@@ -280,3 +280,24 @@ async fn a_limit_is_told_with_its_end() {
     assert!(retry_after.is_some_and(|wait| wait.as_secs() > 60), "{error:?}");
     scene.world().asked().await;
 }
+
+#[tokio::test]
+async fn a_repository_that_was_renamed_is_found() {
+    let scene = Scene::github("renamed").await;
+    let proposal = scene.proposal("03H", &[(PROD, "x: 1\n")]).await;
+    let opened = scene.host.propose(&proposal).await.unwrap();
+    scene.world().control("rename", json!({"from": NAME, "to": "acme-inc/deploy"})).await;
+    let again = scene.host.propose(&proposal).await.unwrap();
+    assert_eq!((again.number, again.head), (opened.number, opened.head.clone()));
+    assert_eq!(again.link.as_deref(), Some("https://github.com/acme-inc/deploy/pull/1"));
+    scene.push("main", PROD, "x: 0\nz: 1\n");
+    let anew = scene.replanned(&proposal).await;
+    let opened = scene.host.replan(&opened, &anew).await.unwrap();
+    scene.holds(&opened, &anew);
+    scene.host.merge(&opened).await.unwrap();
+    assert_eq!(scene.branches(), ["main"]);
+    let other = scene.proposal("03I", &[(PROD, "x: 2\n")]).await;
+    let opened = scene.host.propose(&other).await.unwrap();
+    assert_eq!(opened.number, Some(2));
+    scene.world().asked().await;
+}
