@@ -11,4 +11,3 @@ mod work;
 
 pub use operations::{Actor, Gitops, GitopsError, MOST_OPERATIONS, Surroundings};
 pub use window::{FreezeWindow, InvalidWindow, LONGEST_WINDOW};
-pub mod pin;
