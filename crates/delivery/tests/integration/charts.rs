@@ -134,8 +134,10 @@ fn a_tag_of_a_published_chart_is_set_and_nothing_else() {
         "{} files, {edited} edits, {tags} of tags",
         charts.len()
     );
-    assert!(refused.len() * 50 <= edited, "{} of {edited} refused:\n{}", refused.len(), refused.join("\n"));
-    assert!(!refused.iter().any(|refusal| refusal.contains("more than what was asked")), "{refused:#?}");
+    assert!(refused.len() * 30 <= edited, "{} of {edited} refused:\n{}", refused.len(), refused.join("\n"));
+    let known = ["is templated", "is a block scalar", "goes over several lines"];
+    let unexpected = |refusal: &&String| !known.iter().any(|problem| refusal.contains(problem));
+    assert_eq!(refused.iter().find(unexpected), None);
 }
 
 #[test]
