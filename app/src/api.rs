@@ -6,6 +6,7 @@ pub mod services;
 
 use domain::audit::AuditEntry;
 use domain::delivery::{ChangeSummary, Fact};
+use domain::gitops::{self, Ask};
 use domain::query::Vocabulary;
 use domain::wire::delivery::{DoraView, MatrixView, Report, Reported, TimelineView};
 // A server function's arguments become a type of its name, so that an answer of the same name is spelled with its module.
@@ -256,4 +257,57 @@ pub async fn delivery_dora(service: String, days: u32) -> Result<Vec<DoraView>, 
 #[server(endpoint = "delivery/report", input = Json, output = TreeJson)]
 pub async fn delivery_report(reports: Vec<Report>) -> Result<Reported, ApiError> {
     Services::authorized(Permission::Report)?.delivery_report(reports).await
+}
+
+/// The way of each service through the environments, what can move, what is held, and the operations.
+#[server(endpoint = "gitops/board", input = GetUrl, output = TreeJson)]
+pub async fn promotion_board() -> Result<wire::gitops::PromotionBoard, ApiError> {
+    Services::authorized(Permission::View)?.promotion_board().await
+}
+
+/// One operation, by its name.
+#[server(endpoint = "gitops/operation", input = GetUrl, output = TreeJson)]
+pub async fn gitops_operation(id: String) -> Result<wire::gitops::OperationView, ApiError> {
+    Services::authorized(Permission::View)?.operation(&id).await
+}
+
+/// What an operation would do now: each value, the files' differences, and what speaks against it. Nothing is written.
+#[server(endpoint = "gitops/plan", input = Json, output = TreeJson)]
+pub async fn plan_operation(ask: Ask, reason: String) -> Result<gitops::Plan, ApiError> {
+    Services::authorized(Permission::Release)?.plan_operation(ask, &reason).await
+}
+
+/// Asks for an operation; with `fingerprint`, only for the plan that was looked at.
+#[server(endpoint = "gitops/request", input = Json, output = TreeJson)]
+pub async fn request_operation(
+    ask: Ask,
+    reason: String,
+    fingerprint: Option<String>,
+) -> Result<wire::gitops::OperationView, ApiError> {
+    Services::authorized(Permission::Release)?.request_operation(ask, &reason, fingerprint.as_deref()).await
+}
+
+/// Agrees with the plan of an operation that somebody else asked for, as it was looked at.
+#[server(endpoint = "gitops/approve", input = Json, output = TreeJson)]
+pub async fn approve_operation(
+    id: String,
+    fingerprint: String,
+    reason: String,
+) -> Result<wire::gitops::OperationView, ApiError> {
+    Services::authorized(Permission::Approve)?.approve_operation(&id, &fingerprint, &reason).await
+}
+
+/// Has an operation merged, as it was looked at.
+#[server(endpoint = "gitops/merge", input = Json, output = TreeJson)]
+pub async fn merge_operation(
+    id: String,
+    fingerprint: String,
+) -> Result<wire::gitops::OperationView, ApiError> {
+    Services::authorized(Permission::Release)?.merge_operation(&id, &fingerprint).await
+}
+
+/// Closes an operation that is not merged.
+#[server(endpoint = "gitops/close", input = Json, output = TreeJson)]
+pub async fn close_operation(id: String, reason: String) -> Result<wire::gitops::OperationView, ApiError> {
+    Services::authorized(Permission::Release)?.close_operation(&id, &reason).await
 }

@@ -7,6 +7,7 @@ mod client;
 mod command;
 mod config;
 mod credentials;
+mod gitops;
 mod http;
 mod output;
 mod readers;

@@ -9,12 +9,8 @@ use fleet::config::AccountSelection;
 use crate::command::CommandError;
 use crate::config::Config;
 
-/// A reader for each source that is configured.
-///
-/// # Errors
-/// What of the configuration cannot be used.
-pub(crate) async fn read(config: &Config) -> Result<Vec<Followed>, CommandError> {
-    // A registry of another account is read through the role that its instances are read through.
+/// How AWS is asked for what is delivered: a registry of another account is read through the role that its instances are read through.
+pub(crate) fn access(config: &Config) -> AwsAccess {
     let roles: BTreeMap<String, Role> = match &config.fleet.accounts {
         AccountSelection::Listed(accounts) => accounts
             .iter()
@@ -25,6 +21,15 @@ pub(crate) async fn read(config: &Config) -> Result<Vec<Followed>, CommandError>
             .collect(),
         AccountSelection::Caller | AccountSelection::Organization(_) => BTreeMap::new(),
     };
-    let access = AwsAccess { settings: config.publish.aws.clone(), roles };
-    delivery::readers(&config.delivery, &access).await.map_err(|error| CommandError::usage(error.to_string()))
+    AwsAccess { settings: config.publish.aws.clone(), roles }
+}
+
+/// A reader for each source that is configured.
+///
+/// # Errors
+/// What of the configuration cannot be used.
+pub(crate) async fn read(config: &Config) -> Result<Vec<Followed>, CommandError> {
+    delivery::readers(&config.delivery, &access(config))
+        .await
+        .map_err(|error| CommandError::usage(error.to_string()))
 }

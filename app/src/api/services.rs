@@ -4,6 +4,7 @@ mod access;
 mod audit;
 pub mod delivery;
 mod devices;
+mod gitops;
 mod list;
 mod releases;
 mod report;
@@ -40,6 +41,7 @@ const VANISHED: &str = "The instance is no longer listed by EC2.";
 pub struct Services {
     pub fleet: Arc<Fleet>,
     pub delivery: ::delivery::Delivery,
+    pub gitops: ::delivery::gitops::Gitops,
     pub lists: Arc<ListCache>,
     pub views: Arc<ViewCache>,
     pub publishing: Arc<Publishing>,

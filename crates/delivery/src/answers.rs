@@ -6,7 +6,7 @@ use std::sync::Arc;
 use domain::delivery::{
     About, Answer, Cell, CellContext, ChangeState, ChangeSummary, CommitSha, Dora, DoraRules,
     EnvironmentFacts, EnvironmentKnowledge, EnvironmentName, Fact, Health, Hold, Place, Question,
-    ReaderState, Scene, Search, ServiceName, Source, Standing, deployments, dora, why,
+    ReaderState, Scene, Search, Seen, ServiceName, Sighting, Source, Standing, deployments, dora, why,
 };
 use domain::wire::delivery::SourceView;
 use jiff::Timestamp;
@@ -67,6 +67,19 @@ impl Delivery {
             knowledge.entry(service).or_default().push(EnvironmentKnowledge { holds: vec![hold], ..of });
         }
         Ok((knowledge, self.discover(&here)))
+    }
+
+    /// The tag of each place that a GitOps repository says.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn desired_tags(&self) -> Result<BTreeMap<Place, String>, DeliveryError> {
+        let sightings = self.store.sightings_by("git/").await?;
+        let tag = |sighting: Sighting| match sighting.seen {
+            Seen::DesiredTag(desired) => Some((sighting.place?, desired.tag?)),
+            _ => None,
+        };
+        Ok(sightings.into_iter().filter_map(tag).collect())
     }
 
     /// What keeps places as they are, by the operations that are merged.

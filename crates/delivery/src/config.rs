@@ -40,8 +40,33 @@ pub struct EnvironmentRules {
     pub approval: bool,
     /// Whether what may be merged is, without somebody saying so.
     pub auto_merge: bool,
-    /// Whether the policy decides on promotions.
-    pub policy: bool,
+    /// The EKS cluster whose nodes the policy looks at before something is promoted into the environment; without one it is not asked.
+    pub cluster: Option<ClusterArn>,
+}
+
+/// The name of an EKS cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterArn {
+    pub account: String,
+    pub region: String,
+    pub name: String,
+}
+
+impl ClusterArn {
+    /// Reads `arn:aws:eks:REGION:ACCOUNT:cluster/NAME`, of any partition; `None` of anything else.
+    pub fn parse(text: &str) -> Option<ClusterArn> {
+        let [arn, _, service, region, account, resource] = text.split(':').collect::<Vec<_>>()[..] else {
+            return None;
+        };
+        let name =
+            resource.strip_prefix("cluster/").filter(|name| !name.is_empty() && !name.contains('/'))?;
+        let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+        (arn == "arn" && service == "eks" && is_account && !region.is_empty()).then(|| ClusterArn {
+            account: account.into(),
+            region: region.into(),
+            name: name.into(),
+        })
+    }
 }
 
 /// A service.
@@ -163,7 +188,7 @@ impl DeliveryConfig {
             environment: environment.clone(),
             approval: false,
             auto_merge: false,
-            policy: false,
+            cluster: None,
         })
     }
 

@@ -30,7 +30,7 @@ use jiff::Timestamp;
 use store::Store;
 
 pub use answers::MOST_CHANGES;
-pub use config::{DeliveryConfig, EnvironmentRules, GithubAuth, GithubConfig, Secret, Service};
+pub use config::{ClusterArn, DeliveryConfig, EnvironmentRules, GithubAuth, GithubConfig, Secret, Service};
 pub use error::DeliveryError;
 pub use follow::Followed;
 use intake::Intake;

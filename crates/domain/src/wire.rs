@@ -1,6 +1,7 @@
 //! The slim projections that the server sends to the browser and the command line prints; sized integers only.
 
 pub mod delivery;
+pub mod gitops;
 mod releases;
 
 use crate::time::Timestamp;

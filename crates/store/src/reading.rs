@@ -131,6 +131,19 @@ impl Store {
         rows.iter().map(|row| Ok((row.try_get("reader")?, json(row, "body")?))).collect()
     }
 
+    /// What readers of one kind see now, of all places: those whose names begin with `prefix`.
+    pub async fn sightings_by(&self, prefix: &str) -> Result<Vec<Sighting>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT body FROM delivery_sightings WHERE substr(reader, 1, $1) = $2 AND service IS NOT NULL
+             ORDER BY reader, subject",
+        )
+        .bind(i64::try_from(prefix.chars().count()).unwrap_or(i64::MAX))
+        .bind(clean(prefix))
+        .fetch_all(self.reader())
+        .await?;
+        rows.iter().map(|row| json(row, "body")).collect()
+    }
+
     /// Who sees something of which place, and how it is.
     pub async fn seen_here(&self) -> Result<Vec<SeenHere>, StoreError> {
         let rows = sqlx::query(

@@ -18,9 +18,11 @@ use super::{CommandError, VERSION, local};
 use crate::assets;
 use crate::auth::{Auth, Gate, Way};
 use crate::config::{Config, Flags, LogFormat};
+use crate::gitops;
 use crate::http::{self, build};
 use crate::output::print_text;
-use crate::readers::read;
+use crate::gitops;
+use crate::readers::{access, read};
 use crate::webhook;
 
 /// How long requests and running collections may take to end after a signal.
@@ -88,12 +90,14 @@ impl Serve {
             issuers: auth.as_ref().map(|auth| auth.issuer_names()).unwrap_or_default(),
         };
         let delivery = Delivery::new(fleet.store().clone(), config.delivery.clone());
+        let gitops = gitops::open(&delivery, &access(&config), fleet.clone()).await?;
         let publisher = publisher(&config).await;
         let readers = read(&config).await?;
         let publishing = publisher.clone().map(|(publisher, bucket)| Publishing::at(publisher, bucket));
         let services = Services {
             fleet: fleet.clone(),
             delivery: delivery.clone(),
+            gitops: gitops.clone(),
             lists: Arc::default(),
             views: Arc::default(),
             publishing: Arc::new(publishing.unwrap_or_default()),
@@ -138,6 +142,7 @@ impl Serve {
                     fleet.clone().run(shutdown.clone()),
                     releases,
                     followed.follow_until(readers, shutdown.clone()),
+                    gitops.work_until(shutdown.clone()),
                     webhook::send_until(fleet, config.webhooks, shutdown.clone())
                 );
             }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use delivery::gitops::{FreezeWindow, LONGEST_WINDOW};
-use delivery::{DeliveryConfig, EnvironmentRules, GithubConfig, Secret, Service};
+use delivery::{ClusterArn, DeliveryConfig, EnvironmentRules, GithubConfig, Secret, Service};
 use domain::delivery::{EnvironmentName, EnvironmentOrder, ServiceName};
 
 use super::layers::{ConfigError, Layers, Section};
@@ -66,7 +66,7 @@ fn environments(layers: &Layers) -> Result<EnvironmentOrder, ConfigError> {
 fn rules(layers: &Layers, order: &EnvironmentOrder) -> Result<Vec<EnvironmentRules>, ConfigError> {
     let mut rules: Vec<EnvironmentRules> = Vec::new();
     for section in &layers.sections("environments")? {
-        section.only(&["name", "approval", "auto_merge", "policy"])?;
+        section.only(&["name", "approval", "auto_merge", "eks_cluster_arn"])?;
         let environment = environment(section, "name", &section.required("name")?, order)?;
         if rules.iter().any(|known| known.environment == environment) {
             return Err(section.error("name", &format!("{:?} is there twice", environment.as_str())));
@@ -75,7 +75,12 @@ fn rules(layers: &Layers, order: &EnvironmentOrder) -> Result<Vec<EnvironmentRul
             environment,
             approval: section.boolean("approval")?,
             auto_merge: section.boolean("auto_merge")?,
-            policy: section.boolean("policy")?,
+            cluster: match section.text("eks_cluster_arn")? {
+                None => None,
+                Some(arn) => Some(ClusterArn::parse(&arn).ok_or_else(|| {
+                    section.error("eks_cluster_arn", "is not written arn:aws:eks:REGION:ACCOUNT:cluster/NAME")
+                })?),
+            },
         });
     }
     Ok(rules)

@@ -14,9 +14,11 @@ use jiff::SignedDuration;
 /// The file that is read where none is named.
 const DEFAULT_FILE: &str = "tollgate.toml";
 /// Tables that hold more than single values, and are read as a whole.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 12] = [
     "accounts",
     "clusters",
+    "environments",
+    "freeze_windows",
     "gitops",
     "grants",
     "headers",

@@ -76,6 +76,13 @@ pub(super) static TABLE: LazyLock<BTreeMap<&'static str, Row>> = LazyLock::new(|
     table.function::<api::DeliveryFacts>(VIEW);
     table.function::<api::DeliveryDora>(VIEW);
     table.function::<api::DeliveryReport>(Needs::Permission(Permission::Report));
+    table.function::<api::PromotionBoard>(VIEW);
+    table.function::<api::GitopsOperation>(VIEW);
+    table.function::<api::PlanOperation>(RELEASE);
+    table.function::<api::RequestOperation>(RELEASE);
+    table.function::<api::ApproveOperation>(Needs::Permission(Permission::Approve));
+    table.function::<api::MergeOperation>(RELEASE);
+    table.function::<api::CloseOperation>(RELEASE);
     table.route(Method::POST, super::delivery::EVENTS_PATH, Needs::Permission(Permission::Report));
     table.route(Method::POST, super::delivery::REGISTRY_PATH, Needs::Permission(Permission::Report));
     table.route(Method::POST, super::delivery::GITHUB_PATH, Needs::Nothing);

@@ -10,7 +10,7 @@ use crate::common::{Console, Emulator};
 /// What is asked in all, spread over the endpoints.
 const CASES: usize = 10_000;
 
-const READS: [(&str, &[&str]); 22] = [
+const READS: [(&str, &[&str]); 24] = [
     ("token/list", &[]),
     ("session/info", &[]),
     ("session/issuers", &[]),
@@ -32,14 +32,21 @@ const READS: [(&str, &[&str]); 22] = [
     ("delivery/changes", &["service", "q", "limit"]),
     ("delivery/facts", &["service", "commit"]),
     ("delivery/dora", &["service", "days"]),
+    ("gitops/board", &[]),
+    ("gitops/operation", &["id"]),
     ("audit/list", &["text", "action", "account", "instance_id", "before_seq", "limit"]),
 ];
-const CHANGES: [(&str, &[&str]); 9] = [
+const CHANGES: [(&str, &[&str]); 14] = [
     ("token/make", &["name", "days", "access"]),
     ("token/revoke", &["id"]),
     ("session/end", &["id"]),
     ("fleet/plan-enforce", &["account", "region", "instance_id", "hop_limit"]),
     ("fleet/plan-restore", &["change_id"]),
+    ("gitops/plan", &["ask", "reason"]),
+    ("gitops/request", &["ask", "reason", "fingerprint"]),
+    ("gitops/approve", &["id", "fingerprint", "reason"]),
+    ("gitops/merge", &["id", "fingerprint"]),
+    ("gitops/close", &["id", "reason"]),
     ("fleet/apply", &["plan", "reason", "idempotency_key"]),
     ("fleet/selection", &["q", "keys"]),
     ("release/rollback", &["release", "seen", "reason"]),

@@ -19,7 +19,7 @@ use super::planning::{Draft, Layouts, PlanError, Snapshot, Updated, UpdaterWante
 use crate::git::effective::Effective;
 use crate::git::{GitopsConfig, RepositoryAt};
 use crate::github::{GithubClient, GithubError};
-use crate::{Delivery, DeliveryError, EnvironmentRules};
+use crate::{ClusterArn, Delivery, DeliveryError, EnvironmentRules};
 
 /// How many operations a list answers at most.
 pub const MOST_OPERATIONS: u32 = 200;
@@ -48,8 +48,14 @@ pub trait Surroundings: Send + Sync {
     /// tells.
     async fn image(&self, service: &ServiceName, tag: &str) -> Result<Option<(ImageState, String)>, String>;
 
-    /// What the policy says of a promotion into the environment.
-    async fn policy(&self, place: &Place, tag: &str, now: Timestamp) -> (Verdict, String);
+    /// What the policy says of a promotion to a place whose pods run on the nodes of a cluster.
+    async fn policy(
+        &self,
+        place: &Place,
+        tag: &str,
+        cluster: &ClusterArn,
+        now: Timestamp,
+    ) -> (Verdict, String);
 
     /// Under which policy that was said.
     fn policy_revision(&self) -> String;
@@ -551,9 +557,9 @@ impl Gitops {
         };
         let rules = self.delivery.config.rules(&place.environment);
         let is_promotion = matches!(ask, Ask::Promote { .. });
-        let policy = match is_promotion && rules.policy {
-            true => Some(self.around.policy(place, tag, now).await),
-            false => None,
+        let policy = match rules.cluster.filter(|_| is_promotion) {
+            Some(cluster) => Some(self.around.policy(place, tag, &cluster, now).await),
+            None => None,
         };
         // A place that is held may go back further.
         let in_force = match is_promotion {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use delivery::git::{GitReader, GitopsConfig, RepositoryAt};
 use delivery::github::GithubClient;
 use delivery::gitops::{Actor, Gitops, GitopsError, Surroundings};
-use delivery::{Delivery, DeliveryConfig, EnvironmentRules, Followed, GithubConfig, Service};
+use delivery::{ClusterArn, Delivery, DeliveryConfig, EnvironmentRules, Followed, GithubConfig, Service};
 use domain::audit::{AuditAction, AuditFilter};
 use domain::delivery::{
     CommitSha, Detail, EnvironmentName, EnvironmentOrder, Fact, ImageDetail, ImageState, LiveDetail, Place,
@@ -45,7 +45,7 @@ impl Surroundings for Everything {
         Ok(Some((ImageState::Active, format!("sha256:{tag}"))))
     }
 
-    async fn policy(&self, _: &Place, _: &str, _: Timestamp) -> (Verdict, String) {
+    async fn policy(&self, _: &Place, _: &str, _: &ClusterArn, _: Timestamp) -> (Verdict, String) {
         (Verdict::Passed, "Nothing is against it.".into())
     }
 
@@ -102,7 +102,7 @@ impl World {
                 environment: EnvironmentName::parse("prod").unwrap(),
                 approval: true,
                 auto_merge: false,
-                policy: true,
+                cluster: ClusterArn::parse("arn:aws:eks:eu-west-1:111111111111:cluster/prod"),
             }];
         })
         .await
