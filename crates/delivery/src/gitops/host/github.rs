@@ -19,7 +19,7 @@ use crate::git::repository::Repository;
 use crate::github::{GithubClient, GithubError, with_query};
 
 /// How often what others do at the same moment is looked at anew.
-const MOST_ATTEMPTS: usize = 3;
+const MOST_ATTEMPTS: usize = 5;
 /// By GraphQL, a branch that is not there.
 const NOTHING: &str = "0000000000000000000000000000000000000000";
 
@@ -156,34 +156,43 @@ impl GithubHost {
     async fn hold(&self, proposal: &Proposal) -> Result<String, HostError> {
         let mut attempt = 1;
         loop {
-            let tip = self.tip(&proposal.branch).await?;
-            let outcome = self.hold_from(tip.as_deref(), proposal).await;
+            let tips = self.tips(&proposal.branch).await?;
+            let outcome = self.hold_from(&tips, proposal).await;
             // Somebody else did the same at this moment, perhaps for the same operation.
             let again = matches!(outcome, Err(HostError::Refused(_))) && attempt < MOST_ATTEMPTS;
-            if !(again && self.tip(&proposal.branch).await? != tip) {
+            if !(again && self.tips(&proposal.branch).await? != tips) {
                 return outcome;
             }
             attempt += 1;
         }
     }
 
-    async fn hold_from(&self, tip: Option<&str>, proposal: &Proposal) -> Result<String, HostError> {
+    async fn hold_from(&self, tips: &Tips, proposal: &Proposal) -> Result<String, HostError> {
         let branch = proposal.branch.as_str();
+        let tip = tips.branch.as_deref();
         let Some(tip) = tip.filter(|tip| *tip != proposal.base) else {
             return self.write(branch, tip, proposal).await;
         };
         match self.standing(tip, proposal).await? {
-            Standing::Held => Ok(tip.to_owned()),
+            Standing::Held => {
+                // Left by somebody who did the same, and was later.
+                if let Some(left) = &tips.aside {
+                    match self.move_branches(&[(&aside(branch), left, NOTHING)]).await {
+                        Ok(()) | Err(HostError::Refused(_)) => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+                Ok(tip.to_owned())
+            }
             // GitHub closes a request whose branch has nothing more than the base branch, be it for a moment: the new commit is made
             // aside, and takes the place of the old one at once.
             Standing::Ours => {
                 let aside = aside(branch);
-                let before = self.tip(&aside).await?;
-                let commit = match &before {
+                let commit = match &tips.aside {
                     Some(commit) if matches!(self.standing(commit, proposal).await?, Standing::Held) => {
                         commit.clone()
                     }
-                    _ => self.write(&aside, before.as_deref(), proposal).await?,
+                    other => self.write(&aside, other.as_deref(), proposal).await?,
                 };
                 self.move_branches(&[(branch, tip, &commit), (&aside, &commit, NOTHING)]).await?;
                 Ok(commit)
@@ -269,6 +278,12 @@ impl GithubHost {
     async fn tip(&self, branch: &str) -> Result<Option<String>, HostError> {
         let found = self.repository.tip(branch).await;
         found.map_err(|error| self.failed(&format!("read branch {branch}"), error))
+    }
+
+    async fn tips(&self, branch: &str) -> Result<Tips, HostError> {
+        // In this order: where the commit made aside is gone, it is on the branch already.
+        let aside = self.tip(&aside(branch)).await?;
+        Ok(Tips { branch: self.tip(branch).await?, aside })
     }
 
     /// The request of a branch: the newest, where a person made more.
@@ -448,13 +463,12 @@ impl GithubHost {
     /// that fails.
     async fn clear(&self, opened: &Opened) {
         let outcome = async {
-            let aside = aside(&opened.branch);
-            let (of_request, of_aside) = (self.tip(&opened.branch).await?, self.tip(&aside).await?);
+            let (aside, tips) = (aside(&opened.branch), self.tips(&opened.branch).await?);
             let mut moves = Vec::new();
-            if of_request.as_ref() == Some(&opened.head) {
+            if tips.branch.as_ref() == Some(&opened.head) {
                 moves.push((opened.branch.as_str(), opened.head.as_str(), NOTHING));
             }
-            if let Some(tip) = &of_aside {
+            if let Some(tip) = &tips.aside {
                 moves.push((&aside, tip, NOTHING));
             }
             if moves.is_empty() { Ok(()) } else { self.move_branches(&moves).await }
@@ -485,6 +499,13 @@ impl GithubHost {
             | GithubError::Elsewhere { .. } => HostError::Refused(message),
         }
     }
+}
+
+/// Where the branches of a request are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Tips {
+    branch: Option<String>,
+    aside: Option<String>,
 }
 
 /// Where the commit of a request that is planned anew is made.

@@ -33,6 +33,7 @@ on_both!(
     what_others_put_on_the_branch_is_left_alone,
     a_request_is_closed_once,
     the_same_at_once_is_one_request,
+    the_same_planned_anew_at_once_is_one_request,
     others_at_once_are_all_made,
     two_merges_at_once_lose_nothing,
     odd_proposals_are_refused,
@@ -179,6 +180,18 @@ async fn the_same_at_once_is_one_request(scene: Scene) {
     );
     scene.holds(&opened[0], &proposal);
     assert!(scene.pulls().await.len() <= 1);
+}
+
+async fn the_same_planned_anew_at_once_is_one_request(scene: Scene) {
+    let proposal = scene.proposal("01N", &[(PROD, "image: {tag: '2'}\n")]).await;
+    let first = scene.host.propose(&proposal).await.unwrap();
+    scene.push("main", PROD, "image: {tag: '1.11'}\n");
+    let anew = scene.replanned(&proposal).await;
+    let opened = join_all((0..2).map(|_| scene.host.replan(&first, &anew))).await;
+    let opened: Vec<_> = opened.into_iter().map(Result::unwrap).collect();
+    assert_eq!(opened[0], opened[1]);
+    assert_eq!(opened[0].number, first.number);
+    scene.holds(&opened[0], &anew);
 }
 
 async fn others_at_once_are_all_made(scene: Scene) {
