@@ -1,18 +1,19 @@
 //! What keeps Image Updater from an image, in the form that it reads: annotations of the Application, or an ImageUpdater resource.
 
 mod files;
+mod settings;
 
 use std::collections::BTreeMap;
 
 use domain::delivery::{ServiceName, UpdaterMode, glob_matches};
 pub use domain::gitops::{Before, Setting};
+use domain::delivery::{ServiceName, UpdaterMode};
+use serde::{Deserialize, Serialize};
 
 use self::files::{Files, Object};
+use self::settings::{Settings, allowing_alone, escaped, ignoring_everything};
 use super::edit::{Change, Content, KeyPath, Refusal};
 use crate::kubernetes::updater::{Image, ImageAt, PREFIX, SeenUpdater, Steered, Subject, steered};
-
-/// What is ignored where everything is.
-const EVERYTHING: &str = "*";
 
 /// Whose image is held.
 #[derive(Clone, Copy, Debug)]
@@ -125,7 +126,7 @@ fn held(files: &BTreeMap<String, String>, who: Who<'_>, bypass: Option<&str>) ->
         };
         let entry = steered.by.map_or(0, |(_, entry)| entry);
         held.path.clone_from(&object.path);
-        let settings = settings(object, entry, &image.at);
+        let settings = Settings::of(object, entry, &image.at);
         let (setting, to) = match bypass {
             None => (Setting::IgnoreTags, ignoring_everything(&settings, steered.mode)?),
             Some(tag) => (Setting::AllowTags, allowing_alone(image, tag)?),
@@ -207,110 +208,6 @@ fn of_service(steered: &Steered<'_>, who: Who<'_>) -> Result<Vec<Image>, Why> {
     }
 }
 
-/// The settings of one image in its file.
-struct Settings<'a> {
-    object: &'a Object,
-    at: &'a ImageAt,
-    /// The mapping that they are in.
-    mapping: KeyPath,
-}
-
-/// Where the settings of an image are: `entry` is the number of the one that counts, of a resource.
-fn settings<'a>(object: &'a Object, entry: usize, at: &'a ImageAt) -> Settings<'a> {
-    let root = KeyPath::root(object.document);
-    let mapping = match at {
-        ImageAt::Annotations(_) => root.keys(["metadata", "annotations"]),
-        ImageAt::Entry(image) => root
-            .keys(["spec", "applicationRefs"])
-            .index(entry)
-            .key("images")
-            .index(*image)
-            .key("commonUpdateSettings"),
-    };
-    Settings { object, at, mapping }
-}
-
-impl Settings<'_> {
-    fn key(&self, setting: Setting) -> String {
-        match self.at {
-            ImageAt::Annotations(key) => format!("{PREFIX}{key}.{}", setting.name(UpdaterMode::Annotations)),
-            ImageAt::Entry(_) => setting.name(UpdaterMode::Resource).to_owned(),
-        }
-    }
-
-    fn path(&self, setting: Setting) -> KeyPath {
-        self.mapping.clone().key(&self.key(setting))
-    }
-
-    /// What is written there.
-    fn value(&self, setting: Setting, form: UpdaterMode) -> Result<Option<Content>, String> {
-        let path = self.path(setting);
-        let value = match self.object.at(&path) {
-            None | Some(serde_json::Value::Null) => return Ok(None),
-            Some(value) => value,
-        };
-        let is_list = form == UpdaterMode::Resource && setting == Setting::IgnoreTags;
-        let content = match value {
-            serde_json::Value::Array(items) if is_list => {
-                let texts: Option<Vec<String>> =
-                    items.iter().map(|item| item.as_str().map(str::to_owned)).collect();
-                texts.map(Content::List)
-            }
-            serde_json::Value::String(text) if !is_list => Some(Content::Text(text.clone())),
-            _ => None,
-        };
-        let wanted = if is_list { "list of texts" } else { "text" };
-        content.map(Some).ok_or_else(|| format!("{path} of {} is no {wanted}", self.object.path))
-    }
-}
-
-/// What was ignored before, and everything; `None` where everything is already.
-fn ignoring_everything(settings: &Settings<'_>, form: UpdaterMode) -> Result<Option<Content>, String> {
-    Ok(match settings.value(Setting::IgnoreTags, form)? {
-        Some(Content::List(tags)) if tags.iter().any(|tag| tag == EVERYTHING) => None,
-        Some(Content::List(tags)) => {
-            Some(Content::List(tags.into_iter().chain([EVERYTHING.to_owned()]).collect()))
-        }
-        Some(Content::Text(tags)) if tags.split(',').any(|tag| tag.trim() == EVERYTHING) => None,
-        Some(Content::Text(tags)) if !tags.trim().is_empty() => {
-            Some(Content::Text(format!("{}, {EVERYTHING}", tags.trim_end().trim_end_matches(','))))
-        }
-        Some(Content::Text(_)) | None => Some(match form {
-            UpdaterMode::Annotations => Content::Text(EVERYTHING.to_owned()),
-            UpdaterMode::Resource => Content::List(vec![EVERYTHING.to_owned()]),
-        }),
-    })
-}
-
-/// One tag and nothing else, where nothing else decides.
-fn allowing_alone(image: &Image, tag: &str) -> Result<Option<Content>, String> {
-    let alias = &image.alias;
-    if let Some(allowed) = image.update.allowed() {
-        return Err(format!(
-            "of {alias} only tags that match {allowed} are allowed already, and what lets {tag} through would take the place of that"
-        ));
-    }
-    let ignored = image.update.ignore_tags.iter().flatten().find(|glob| glob_matches(glob, tag));
-    if let Some(glob) = ignored {
-        return Err(format!(
-            "{tag} of {alias} is ignored already ({glob}), and what is ignored is not let through"
-        ));
-    }
-    Ok(Some(Content::Text(format!("regexp:^{}$", escaped(tag)))))
-}
-
-/// A text as a regular expression of itself alone, for Go.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::new();
-    for character in text.chars() {
-        if r"\.+*?()|[]{}^$".contains(character) {
-            escaped.push('\\');
-        }
-        escaped.push(character);
-    }
-    escaped
-}
-
 fn manual(who: Who<'_>, bypass: Option<&str>) -> String {
     let Who { service, application, .. } = who;
     let (annotation, resource) = match bypass {
@@ -342,13 +239,13 @@ fn released(files: &BTreeMap<String, String>, who: Who<'_>, before: &[Before]) -
     let keys: Vec<ImageAt> = before.iter().map(|before| ImageAt::Annotations(before.alias.clone())).collect();
     for (before, key) in before.iter().zip(&keys) {
         let found = match before.form {
-            UpdaterMode::Annotations => application.map(|application| settings(application, 0, key)),
+            UpdaterMode::Annotations => application.map(|application| Settings::of(application, 0, key)),
             UpdaterMode::Resource => {
                 let by = steered.as_ref().and_then(|steered| steered.by);
                 let image = entries.iter().find(|(alias, _)| *alias == before.alias);
                 by.zip(image).and_then(|((updater, entry), (_, at))| {
                     let (object, _) = updaters.iter().find(|(_, other)| std::ptr::eq(*other, updater))?;
-                    Some(settings(object, entry, at))
+                    Some(Settings::of(object, entry, at))
                 })
             }
         };

@@ -40,6 +40,7 @@ pub(crate) fn is_plainly_text(text: &str, in_flow: bool) -> bool {
     // What begins with a digit: no number however it is written, no date, and no number of base sixty.
     let lower = text.to_ascii_lowercase();
     first.is_ascii_digit()
+        && !text.contains([' ', ',', '*'])
         && !is_number(&lower)
         && !["0x", "0o", "0b"].iter().any(|prefix| lower.starts_with(prefix))
         && !lower
@@ -148,6 +149,8 @@ mod tests {
             "a\tb",
             "é",
             "10-5",
+            "1,000",
+            "1 000",
             "0x",
             "0b2",
             "_",

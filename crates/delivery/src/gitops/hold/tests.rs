@@ -1,5 +1,6 @@
 //! Which form a hold takes, that it is read so, and that nothing is left of it.
 
+use super::settings::EVERYTHING;
 use super::*;
 use crate::gitops::edit::edit;
 
