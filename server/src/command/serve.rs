@@ -21,7 +21,6 @@ use crate::config::{Config, Flags, LogFormat};
 use crate::gitops;
 use crate::http::{self, build};
 use crate::output::print_text;
-use crate::gitops;
 use crate::readers::{access, read};
 use crate::webhook;
 

@@ -41,7 +41,7 @@ pub(crate) struct Located {
 
 /// What else the scalar holds that a tag is written in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Within {
+pub(crate) enum Within {
     /// Nothing.
     Alone,
     /// `[old=]repository[:tag][@digest]`, as an Application lists it for Kustomize.

@@ -5,10 +5,8 @@ mod settings;
 
 use std::collections::BTreeMap;
 
-use domain::delivery::{ServiceName, UpdaterMode, glob_matches};
-pub use domain::gitops::{Before, Setting};
 use domain::delivery::{ServiceName, UpdaterMode};
-use serde::{Deserialize, Serialize};
+pub use domain::gitops::{Before, Setting};
 
 use self::files::{Files, Object};
 use self::settings::{Settings, allowing_alone, escaped, ignoring_everything};

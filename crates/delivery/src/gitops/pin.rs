@@ -1,6 +1,6 @@
 //! Another tag where a tag stands.
 
-pub use crate::git::locate::Within;
+pub(crate) use crate::git::locate::Within;
 
 use super::edit::{Change, KeyPath, Refusal};
 
@@ -8,7 +8,7 @@ use super::edit::{Change, KeyPath, Refusal};
 ///
 /// # Errors
 /// Why a tag alone cannot be set there.
-pub fn pin(at: &KeyPath, within: &Within, key: &str, tag: &str) -> Result<Change, Refusal> {
+pub(crate) fn pin(at: &KeyPath, within: &Within, key: &str, tag: &str) -> Result<Change, Refusal> {
     let refused = |problem: String| Refusal { problem, manual: format!("set {key} to {tag:?} at {at}") };
     match within {
         Within::Alone => Ok(Change::set(at.clone(), tag)),
