@@ -4,6 +4,7 @@ mod audit;
 mod backend;
 mod delivery;
 mod fleet;
+mod gitops;
 mod healthcheck;
 mod local;
 mod login;
@@ -42,6 +43,9 @@ pub(crate) enum Command {
     /// Show where changes are, and why one is not there yet
     #[command(subcommand)]
     Delivery(delivery::DeliveryCommand),
+    /// Freeze, promote, resume and revert by pull request
+    #[command(subcommand)]
+    Gitops(gitops::GitopsCommand),
     /// Tell of a stage that a pipeline has come to
     Report(Box<report::ReportCommand>),
     /// Put the page on a CDN, look at what is there, and go back
@@ -65,6 +69,7 @@ impl Command {
             Command::Fleet(_)
             | Command::Audit(_)
             | Command::Delivery(_)
+            | Command::Gitops(_)
             | Command::Report(_)
             | Command::Publish(_)
             | Command::Whoami(_)
@@ -84,6 +89,7 @@ impl Command {
             Command::Fleet(fleet) => fleet.run(place.place(flags).await?).await,
             Command::Audit(audit) => audit.run(place.place(flags).await?).await,
             Command::Delivery(delivery) => delivery.run(place.place(flags).await?).await,
+            Command::Gitops(gitops) => gitops.run(place.place(flags).await?).await,
             Command::Report(report) => report.run(place.place(flags).await?).await,
             Command::Publish(publish) => {
                 publish.add_flags(&mut flags);

@@ -20,7 +20,7 @@ use ipnet::IpNet;
 use jiff::SignedDuration;
 #[cfg(test)]
 use keys::KEYS;
-pub(crate) use layers::ConfigError;
+pub(crate) use layers::{ConfigError, parse_duration};
 use layers::{Layers, Section};
 use policy::{PolicyConfig, RegoVersion, Token};
 use publish::{Destination, HeaderRule};

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::ValueEnum;
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::command::CommandError;
@@ -55,6 +56,28 @@ pub(crate) fn print_text(text: &str) -> Result<(), CommandError> {
 pub(crate) fn note(text: &str) {
     // Where nobody reads it, nothing is lost.
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// One line that says what goes on, on a terminal; nothing in a pipe.
+pub(crate) struct Spinner(ProgressBar);
+
+impl Spinner {
+    pub(crate) fn new() -> Spinner {
+        let spinner = ProgressBar::new_spinner();
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+            spinner.set_style(style);
+        }
+        Spinner(spinner)
+    }
+
+    pub(crate) fn says(&self, text: &str) {
+        self.0.set_message(text.to_owned());
+        self.0.tick();
+    }
+
+    pub(crate) fn end(&self) {
+        self.0.finish_and_clear();
+    }
 }
 
 /// Prints the error and answers its exit code.

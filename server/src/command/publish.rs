@@ -5,7 +5,6 @@ use std::process::{Command, ExitCode};
 
 use clap::{Args, Subcommand};
 use domain::release::{FileChange, NoRelease, Origin, ReleaseId};
-use indicatif::{ProgressBar, ProgressStyle};
 use jiff::{SignedDuration, Timestamp};
 use publish::{
     Bundle, Finding, Invalidation, Outcome, Progress, PruneOptions, Publisher, PushOptions, RollbackOptions,
@@ -14,7 +13,7 @@ use publish::{
 
 use super::{CommandError, local};
 use crate::config::{Config, Flags};
-use crate::output::{Output, note, print, print_text};
+use crate::output::{Output, Spinner, note, print, print_text};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PublishCommand {
@@ -439,31 +438,12 @@ fn no_release(error: NoRelease) -> CommandError {
     CommandError::usage(error.to_string())
 }
 
-/// One line that says what goes on, on a terminal; nothing in a pipe.
-struct Spinner(ProgressBar);
-
-impl Spinner {
-    fn new() -> Spinner {
-        let spinner = ProgressBar::new_spinner();
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
-            spinner.set_style(style);
-        }
-        Spinner(spinner)
-    }
-
-    fn end(&self) {
-        self.0.finish_and_clear();
-    }
-}
-
 impl Progress for Spinner {
     fn step(&self, text: &str) {
-        self.0.set_message(text.to_owned());
-        self.0.tick();
+        self.says(text);
     }
 
     fn uploaded(&self, files: usize, of: usize) {
-        self.0.set_message(format!("uploaded {files} of {of} files"));
-        self.0.tick();
+        self.says(&format!("uploaded {files} of {of} files"));
     }
 }

@@ -409,7 +409,7 @@ fn raw_text<'a>(raw: &'a Raw<'a>) -> Option<&'a str> {
 }
 
 /// A whole number with a unit: `s`, `m`, `h` or `d`.
-fn parse_duration(text: &str) -> Option<Duration> {
+pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     let unit = text.chars().last()?;
     let number: u64 = text.strip_suffix(unit)?.parse().ok()?;
     let seconds = match unit {
