@@ -5,18 +5,24 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use delivery::ecr::EcrImages;
 use delivery::gitops::{Gitops, Surroundings};
-use delivery::{AwsAccess, ClusterArn, Delivery};
+use delivery::{ClusterArn, Delivery};
 use domain::delivery::{ImageState, Place, ServiceName};
 use domain::gitops::Verdict;
+use domain::instance::{Instance, SourceKey};
+use domain::source::SourceState;
 use fleet::Fleet;
 use jiff::Timestamp;
+use policy::{Judgement, Promotion, PromotionGate};
 
 use crate::command::CommandError;
+use crate::config::Config;
+use crate::readers::access;
 
 /// The console around its GitOps operations.
 struct Around {
     images: EcrImages,
     fleet: Arc<Fleet>,
+    gate: PromotionGate,
 }
 
 /// Operations on the repositories that are configured.
@@ -25,11 +31,13 @@ struct Around {
 /// What of the configuration cannot be used.
 pub(crate) async fn open(
     delivery: &Delivery,
-    access: &AwsAccess,
+    config: &Config,
     fleet: Arc<Fleet>,
 ) -> Result<Gitops, CommandError> {
+    let access = access(config);
     let images = EcrImages::new(&access.settings, delivery.config().images(), &access.roles).await;
-    Gitops::new(delivery.clone(), Arc::new(Around { images, fleet }))
+    let gate = PromotionGate::load(&config.policy).map_err(|error| CommandError::usage(error.to_string()))?;
+    Gitops::new(delivery.clone(), Arc::new(Around { images, fleet, gate }))
         .map_err(|error| CommandError::usage(error.to_string()))
 }
 
@@ -39,11 +47,58 @@ impl Surroundings for Around {
         self.images.tagged(service, tag).await
     }
 
-    async fn policy(&self, _: &Place, _: &str, cluster: &ClusterArn, _: Timestamp) -> (Verdict, String) {
-        (Verdict::Unknown, format!("The nodes of {} are not known.", cluster.name))
+    async fn policy(
+        &self,
+        place: &Place,
+        tag: &str,
+        cluster: &ClusterArn,
+        now: Timestamp,
+    ) -> (Verdict, String) {
+        let view = self.fleet.view();
+        let source = SourceKey::new(cluster.account.as_str(), cluster.region.as_str());
+        let known = view
+            .sources
+            .get(&source)
+            .is_some_and(|source| matches!(source.state, SourceState::Live | SourceState::Failing));
+        let rows = view.index.rows().iter();
+        let nodes: Vec<&Instance> = rows
+            .map(|row| row.instance.as_ref())
+            .filter(|instance| instance.key.source == source && is_node(instance, &cluster.name))
+            .collect();
+        let promotion = Promotion {
+            service: place.service.as_str(),
+            environment: place.environment.as_str(),
+            tag,
+            cluster: &cluster.name,
+            nodes: &nodes,
+            known,
+        };
+        match self.gate.judge(&promotion, now) {
+            Judgement::Allowed => (
+                Verdict::Passed,
+                format!(
+                    "The policy has nothing against it on the {} nodes of {}.",
+                    nodes.len(),
+                    cluster.name
+                ),
+            ),
+            Judgement::Denied(why) => (Verdict::Refused, why.join(" ")),
+            Judgement::Unknown(why) => (Verdict::Unknown, why.join(" ")),
+        }
     }
 
     fn policy_revision(&self) -> String {
-        self.fleet.policy().revision()
+        self.gate.revision().to_owned()
     }
+}
+
+/// Whether an instance is a node of an EKS cluster, by the tags that EKS and the nodes' groups give it (EKS user guide, "Tag your
+/// resources"; Kubernetes, "cluster ownership tag").
+fn is_node(instance: &Instance, cluster: &str) -> bool {
+    let owned = format!("kubernetes.io/cluster/{cluster}");
+    !instance.state.is_terminal()
+        && instance
+            .tags
+            .iter()
+            .any(|tag| *tag.key == *owned || (&*tag.key == "eks:cluster-name" && &*tag.value == cluster))
 }

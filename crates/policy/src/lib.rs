@@ -10,6 +10,7 @@ mod opa;
 mod opa_api;
 mod outcome;
 mod place;
+mod promotion;
 mod query;
 mod reads;
 mod rego;
@@ -27,6 +28,7 @@ pub use crate::config::{PolicyConfig, PolicySource, RegoVersion, Token};
 pub use crate::error::PolicyError;
 pub use crate::input::{KEPT_PATHS, input};
 pub use crate::opa::OpaEngine;
+pub use crate::promotion::{Judgement, Promotion, PromotionGate};
 pub use crate::rego::RegoEngine;
 pub use crate::unasked::Unasked;
 

@@ -35,6 +35,14 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("metadata_tags.rego", include_str!("../../../infra/policy/metadata_tags.rego")),
 ];
 
+impl Module {
+    /// The built-in rules about promotions.
+    pub(crate) fn promotion() -> Module {
+        let text = include_str!("../../../infra/policy/promotion.rego");
+        Module { file: "promotion.rego".to_owned(), text: text.to_owned() }
+    }
+}
+
 impl PolicyText {
     /// Reads what the configuration names.
     pub(crate) fn load(config: &PolicyConfig) -> Result<PolicyText, PolicyError> {

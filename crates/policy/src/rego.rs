@@ -30,7 +30,7 @@ const CHUNK: usize = 256;
 /// on every instance would otherwise occupy all cores for as long as the fleet is large.
 const LIMIT_HITS: u32 = 200;
 /// Steps of the interpreter between two looks at the clock.
-const CHECK_INTERVAL: NonZeroU32 = NonZeroU32::new(64).expect("64 is not zero");
+pub(crate) const CHECK_INTERVAL: NonZeroU32 = NonZeroU32::new(64).expect("64 is not zero");
 
 /// Evaluates the built-in rules or those of a directory.
 #[derive(Debug)]

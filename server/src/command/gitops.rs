@@ -21,7 +21,6 @@ use crate::client::Client;
 use crate::config::parse_duration;
 use crate::gitops;
 use crate::output::{Output, Spinner, note, print, print_text};
-use crate::readers::access;
 
 /// How often an operation is asked after.
 const ASKED_AFTER: Duration = Duration::from_millis(500);
@@ -183,7 +182,7 @@ impl Operations {
         }
         let fleet = local::open_for_changes(&config).await?;
         let delivery = Delivery::new(fleet.store().clone(), config.delivery.clone());
-        let gitops = gitops::open(&delivery, &access(&config), fleet).await?;
+        let gitops = gitops::open(&delivery, &config, fleet).await?;
         let name = local::local_operator();
         let actor = Actor { person: Person { id: name.clone(), name }, address: String::new() };
         // Where a server works on the same database, whichever of both has the branch's lease does.

@@ -21,7 +21,7 @@ use crate::config::{Config, Flags, LogFormat};
 use crate::gitops;
 use crate::http::{self, build};
 use crate::output::print_text;
-use crate::readers::{access, read};
+use crate::readers::read;
 use crate::webhook;
 
 /// How long requests and running collections may take to end after a signal.
@@ -89,7 +89,7 @@ impl Serve {
             issuers: auth.as_ref().map(|auth| auth.issuer_names()).unwrap_or_default(),
         };
         let delivery = Delivery::new(fleet.store().clone(), config.delivery.clone());
-        let gitops = gitops::open(&delivery, &access(&config), fleet.clone()).await?;
+        let gitops = gitops::open(&delivery, &config, fleet.clone()).await?;
         let publisher = publisher(&config).await;
         let readers = read(&config).await?;
         let publishing = publisher.clone().map(|(publisher, bucket)| Publishing::at(publisher, bucket));
