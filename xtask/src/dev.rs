@@ -1,6 +1,7 @@
 //! `cargo xtask dev`: from a fresh checkout to a running console in one command.
 
 mod deliveries;
+mod gitops;
 
 use std::fs;
 use std::io::{Read, Write};
@@ -12,6 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use jiff::Timestamp;
 
 use crate::emulator::{self, Seed};
 use crate::process::{self, Held};
@@ -74,7 +76,12 @@ impl Dev {
             let local = emulator::start(self.seed, 0, Missing::Name)?;
             println!("AWS: local, {} instances at {}", local.instances, local.url);
             let file = directory.join("tollgate.toml");
-            let mut configuration = configuration(&local.url) + &deliveries::configuration();
+            let repository = directory.join("gitops.git");
+            gitops::seed(&repository, deliveries::desired(Timestamp::now()))?;
+            println!("GitOps: a bare repository at {}", repository.display());
+            let mut configuration = configuration(&local.url)
+                + &deliveries::configuration()
+                + &gitops::configuration(&repository);
             if self.login {
                 let issuer = issuer::start(Missing::Name)?;
                 configuration.push_str(&issuer.configuration(&format!("http://{address}")));

@@ -34,7 +34,8 @@ const TITLES: [&str; 9] = [
 
 /// What the configuration of the local console names.
 pub(super) fn configuration() -> String {
-    let mut text = format!("\n[delivery]\nenvironments = {ENVIRONMENTS:?}\n");
+    // The story goes on for nobody: what was told stays what is known.
+    let mut text = format!("\n[delivery]\nenvironments = {ENVIRONMENTS:?}\nstale_after = \"7d\"\n");
     for service in SERVICES {
         text.push_str(&format!("\n[[services]]\nname = \"{service}\"\nrepository = \"acme/{service}\"\n"));
     }
@@ -59,6 +60,57 @@ pub(super) fn seed(address: SocketAddr) -> Result<bool> {
     Ok(true)
 }
 
+/// A tag that the GitOps repository says, and since when.
+pub(super) struct Desired {
+    pub(super) service: &'static str,
+    pub(super) environment: &'static str,
+    pub(super) tag: String,
+    pub(super) at: Timestamp,
+}
+
+/// The tag of each place at the end of the story.
+pub(super) fn desired(now: Timestamp) -> Vec<Desired> {
+    let mut all = Vec::new();
+    for (position, service) in (0..).zip(SERVICES) {
+        for (number_of_environment, environment) in (0..).zip(ENVIRONMENTS) {
+            let says = |number: &i64| match fate(service, *number) {
+                Fate::Reaches(environments) => environments > number_of_environment,
+                // Its tag is there, whether or not its pods come up.
+                Fate::Stuck => number_of_environment < 2,
+                Fate::RolledBack => number_of_environment < 2,
+                Fate::Fails => false,
+            };
+            let Some(number) = (0..CHANGES).rev().find(says) else { continue };
+            let minutes = 10 + 90 * number_of_environment as i64;
+            let at = begun(position, number, now) + SignedDuration::from_mins(minutes);
+            all.push(Desired { service, environment, tag: tag(position, number), at });
+        }
+    }
+    all
+}
+
+/// When a change was merged.
+fn begun(position: i64, number: i64, now: Timestamp) -> Timestamp {
+    now - SignedDuration::from_hours((CHANGES - number) * EVERY_HOURS - position)
+}
+
+fn tag(position: i64, number: i64) -> String {
+    format!("1.{}.{number}", 4 + position)
+}
+
+fn fate(service: &str, number: i64) -> Fate {
+    match (service, CHANGES - number) {
+        ("users", 2) => Fate::Stuck,
+        ("payments", 1) => Fate::Fails,
+        ("web", 4) => Fate::RolledBack,
+        (_, 1) => Fate::Reaches(1),
+        (_, 2..=3) => Fate::Reaches(2),
+        // Not everything is promoted.
+        _ if number % 3 == 1 => Fate::Reaches(2),
+        _ => Fate::Reaches(3),
+    }
+}
+
 /// How a change of the story ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fate {
@@ -80,27 +132,14 @@ struct Teller<'a> {
 }
 
 impl Teller<'_> {
-    fn fate(&self, number: i64) -> Fate {
-        match (self.service, CHANGES - number) {
-            ("users", 2) => Fate::Stuck,
-            ("payments", 1) => Fate::Fails,
-            ("web", 4) => Fate::RolledBack,
-            (_, 1) => Fate::Reaches(1),
-            (_, 2..=3) => Fate::Reaches(2),
-            // Not everything is promoted.
-            _ if number % 3 == 1 => Fate::Reaches(2),
-            _ => Fate::Reaches(3),
-        }
-    }
-
     fn change(&mut self, number: i64) -> Result<()> {
         let commit = sha(self.service, number);
-        let begun = self.now - SignedDuration::from_hours((CHANGES - number) * EVERY_HOURS - self.position);
+        let begun = begun(self.position, number, self.now);
         let minute = |minutes: i64| begun + SignedDuration::from_mins(minutes);
-        let fate = self.fate(number);
+        let fate = fate(self.service, number);
         let title = TITLES[(number + self.position * 4) as usize % TITLES.len()];
         let author = AUTHORS[(number + self.position) as usize % AUTHORS.len()];
-        let tag = format!("1.{}.{number}", 4 + self.position);
+        let tag = tag(self.position, number);
         self.event(
             "change.merged",
             &commit,
@@ -216,10 +255,10 @@ impl Teller<'_> {
             json!({ "rollout": { "workload": format!("Deployment/{}", self.service), "restarts": 14 } });
         let failed = json!({ "stage": "rollout", "status": "failed", "attempt": 2, "finished": broke, "detail": detail });
         self.report(commit, "prod", vec![failed])?;
-        let before = (0..number).rev().find(|before| self.fate(*before) == Fate::Reaches(3));
+        let before = (0..number).rev().find(|before| fate(self.service, *before) == Fate::Reaches(3));
         let before = before.context("nothing was live before")?;
         let (service, earlier) = (self.service.to_owned(), sha(self.service, before));
-        let tag = format!("1.{}.{before}", 4 + self.position);
+        let tag = tag(self.position, before);
         let content = json!({ "environment": { "id": "prod" } });
         let at = live + SignedDuration::from_mins(52);
         self.event(
@@ -294,6 +333,17 @@ mod tests {
         let text = configuration();
         assert!(text.contains("environments = [\"dev\", \"staging\", \"prod\"]"), "{text}");
         assert_eq!(text.matches("[[services]]").count(), SERVICES.len());
+    }
+
+    #[test]
+    fn every_place_has_a_tag_and_what_is_promoted_is_not_newer_than_where_it_comes_from() {
+        let desired = desired(Timestamp::from_second(1_795_255_200).unwrap());
+        assert_eq!(desired.len(), SERVICES.len() * ENVIRONMENTS.len());
+        for places in desired.chunks(ENVIRONMENTS.len()) {
+            let numbers: Vec<i64> =
+                places.iter().filter_map(|one| one.tag.rsplit('.').next()?.parse().ok()).collect();
+            assert!(numbers.is_sorted_by(|before, after| before >= after), "{numbers:?}");
+        }
     }
 
     #[test]
