@@ -13,6 +13,7 @@ use domain::gitops::{Ask, Operation, OperationId, OperationStatus, Person, Plan,
 use domain::wire::gitops::status_label;
 use jiff::{SignedDuration, Timestamp};
 use store::DecisionKind;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::place::Place;
@@ -165,7 +166,7 @@ pub(crate) struct Close {
 
 /// Operations in this process, or at a server.
 enum Operations {
-    Here { gitops: Box<Gitops>, actor: Actor, shutdown: CancellationToken },
+    Here { gitops: Box<Gitops>, actor: Actor, shutdown: CancellationToken, task: JoinHandle<()> },
     Server(Client),
 }
 
@@ -187,8 +188,18 @@ impl Operations {
         let actor = Actor { person: Person { id: name.clone(), name }, address: String::new() };
         // Where a server works on the same database, whichever of both has the branch's lease does.
         let shutdown = CancellationToken::new();
-        tokio::spawn(gitops.clone().work_until(shutdown.clone()));
-        Ok(Operations::Here { gitops: Box::new(gitops), actor, shutdown })
+        let task = tokio::spawn(gitops.clone().work_until(shutdown.clone()));
+        Ok(Operations::Here { gitops: Box::new(gitops), actor, shutdown, task })
+    }
+
+    /// Ends the step that is under way, and nothing after it: a server carries the rest on, or the next command.
+    async fn end(self) {
+        if let Operations::Here { shutdown, task, .. } = self {
+            shutdown.cancel();
+            if let Err(error) = task.await {
+                note(&format!("Carrying operations on ended in a defect: {error}"));
+            }
+        }
     }
 
     async fn services(&self) -> Result<Vec<ServiceName>, CommandError> {
@@ -296,23 +307,21 @@ impl Operations {
     }
 }
 
-impl Drop for Operations {
-    fn drop(&mut self) {
-        if let Operations::Here { shutdown, .. } = self {
-            shutdown.cancel();
-        }
-    }
-}
-
 impl GitopsCommand {
     pub(super) async fn run(self, place: Place) -> Result<ExitCode, CommandError> {
         let operations = Operations::open(place).await?;
+        let ended = self.run_at(&operations).await;
+        operations.end().await;
+        ended
+    }
+
+    async fn run_at(self, operations: &Operations) -> Result<ExitCode, CommandError> {
         match self {
-            GitopsCommand::Status(status) => status.run(&operations).await,
-            GitopsCommand::Freeze(freeze) => freeze.run(&operations).await,
+            GitopsCommand::Status(status) => status.run(operations).await,
+            GitopsCommand::Freeze(freeze) => freeze.run(operations).await,
             GitopsCommand::Resume(Resume { services, all, environment, how }) => {
-                let places = places(&operations, &services, all, &environment).await?;
-                how.run(&operations, Ask::Resume { places }).await
+                let places = places(operations, &services, all, &environment).await?;
+                how.run(operations, Ask::Resume { places }).await
             }
             GitopsCommand::Promote(Promote { services, from, to, how }) => {
                 let services: Result<BTreeSet<ServiceName>, CommandError> =
@@ -322,7 +331,7 @@ impl GitopsCommand {
                     from: environment_name(&from)?,
                     to: environment_name(&to)?,
                 };
-                how.run(&operations, ask).await
+                how.run(operations, ask).await
             }
             GitopsCommand::Revert(Revert { services, environment, how }) => {
                 let returns: Result<Vec<Return>, CommandError> = services
@@ -335,13 +344,13 @@ impl GitopsCommand {
                     })
                     .collect();
                 let ask = Ask::Revert { environment: environment_name(&environment)?, returns: returns? };
-                how.run(&operations, ask).await
+                how.run(operations, ask).await
             }
             GitopsCommand::Approve(Approve { id, reason, output }) => {
-                decide(&operations, &id, DecisionKind::Approve, reason, output).await
+                decide(operations, &id, DecisionKind::Approve, reason, output).await
             }
             GitopsCommand::Close(Close { id, reason, output }) => {
-                let closed = decide(&operations, &id, DecisionKind::Close, reason, output).await?;
+                let closed = decide(operations, &id, DecisionKind::Close, reason, output).await?;
                 let is_over = |operation: &Operation| !operation.status.is_open();
                 operations.wait(&operation_id(&id)?, OPENING, is_over).await?;
                 Ok(closed)
@@ -350,7 +359,7 @@ impl GitopsCommand {
                 let patience = wait.as_deref().map(duration).transpose()?;
                 let operation = operations.operation(&operation_id(&id)?).await?;
                 let asked = operations.decide(&operation, DecisionKind::Merge, String::new()).await?;
-                follow(&operations, asked, true, patience, output).await
+                follow(operations, asked, true, patience, output).await
             }
         }
     }

@@ -60,17 +60,14 @@ impl Gitops {
         let holder = uuid::Uuid::new_v4().to_string();
         let mut waits: BTreeMap<OperationId, Wait> = BTreeMap::new();
         while !shutdown.is_cancelled() {
-            let woken = tokio::select! {
-                () = shutdown.cancelled() => return,
-                woken = async {
-                    if let Err(error) = self.round(&holder, &mut waits).await {
-                        tracing::warn!(%error, "GitOps operations cannot be carried on; trying again");
-                    }
-                    tokio::time::timeout(PAUSE, self.wake.notified()).await.is_ok()
-                } => woken,
-            };
-            if woken {
-                waits.clear();
+            // A step that has begun is ended: what it asked of a host may have been done.
+            if let Err(error) = self.round(&holder, &mut waits).await {
+                tracing::warn!(%error, "GitOps operations cannot be carried on; trying again");
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = self.wake.notified() => waits.clear(),
+                () = tokio::time::sleep(PAUSE) => {}
             }
         }
     }
@@ -93,12 +90,13 @@ impl Gitops {
         }
         for ((repository, branch), operations) in by_branch {
             let name = format!("gitops/{repository}@{branch}");
+            let mut held = None;
             for operation in operations {
                 // Renewed before each step.
                 let lease = self.delivery.store.acquire_lease(&name, holder, Timestamp::now(), LEASE).await?;
-                let Some(lease) = lease else { break };
+                let Some(lease) = held.insert(lease) else { break };
                 let id = operation.id.clone();
-                let came_on = match tokio::time::timeout(LONGEST_STEP, self.step(operation, &lease)).await {
+                let came_on = match tokio::time::timeout(LONGEST_STEP, self.step(operation, lease)).await {
                     Ok(Ok(came_on)) => came_on,
                     Ok(Err(GitopsError::Delivery(DeliveryError::Store(StoreError::LeaseLost {
                         ..
@@ -124,6 +122,10 @@ impl Gitops {
                         waits.insert(id, Wait { until: Instant::now() + doubled.min(most), times });
                     }
                 }
+            }
+            // Another process may have been asked for something since.
+            if let Some(lease) = held.flatten() {
+                self.delivery.store.release_lease(&lease).await?;
             }
         }
         Ok(())
