@@ -17,6 +17,8 @@ mod delivery;
 mod device;
 /// Bad input to every server function.
 mod fuzz;
+/// GitOps operations: who may ask, who may agree, and the terminal.
+mod gitops;
 /// Files, headers, statuses and checks.
 mod http;
 /// What is remembered of people, and how often each may ask.

@@ -96,8 +96,15 @@ impl Guarded {
 
     /// Signs in as a member of `groups` and answers the session's cookie.
     pub(crate) async fn sign_in(&self, groups: &[&str]) -> String {
+        self.sign_in_as("ada", groups).await
+    }
+
+    /// The same as another person, whom the issuer knows by this name.
+    pub(crate) async fn sign_in_as(&self, subject: &str, groups: &[&str]) -> String {
         let way = self.set_out("/fleet").await;
-        self.issuer.answer(self.key.sign(&self.issuer.claims(&way.nonce, groups)));
+        let mut claims = self.issuer.claims(&way.nonce, groups);
+        claims["sub"] = json!(subject);
+        self.issuer.answer(self.key.sign(&claims));
         let answer = self.come_back(&way.state, &way.cookie).await;
         assert_eq!((answer.status().as_u16(), location(&answer).as_str()), (303, "/fleet"));
         cookie(&answer, "__Host-tollgate-session").expect("a session")
