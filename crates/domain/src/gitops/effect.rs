@@ -20,8 +20,8 @@ pub enum Effect {
 /// What is seen of a place after the merge.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PlaceSeen {
-    /// How the updater is set up for the service's image, as the cluster has it; `None` where no updater is seen there.
-    pub updater: Option<UpdaterFacts>,
+    /// How the updater is set up for each of the service's images, as the cluster has it; none where no updater is seen there.
+    pub updaters: Vec<UpdaterFacts>,
     /// Whether the cluster of the place is read at all.
     pub has_cluster: bool,
     /// Whether Argo CD has deployed the merged commit; `None` where no Application is seen.
@@ -70,7 +70,7 @@ impl PlaceSeen {
         let mut desired = scene.desired.iter().filter(|(_, desired)| holds_commit(&desired.repository));
         let lacking = deployed.iter().find(|one| **one != ArgoDeployed::Deployed);
         PlaceSeen {
-            updater: scene.updaters.first().map(|updater| (*updater).clone()),
+            updaters: scene.updaters.iter().map(|updater| (*updater).clone()).collect(),
             has_cluster: !scene.applications.is_empty(),
             deployed: lacking.or(deployed.first()).copied(),
             desired: desired.find_map(|(_, desired)| desired.tag.clone()),
@@ -144,13 +144,17 @@ fn lacks_tag(tag: &str, seen: &PlaceSeen) -> Option<Lack> {
 }
 
 fn lacks_hold(held: bool, bypass: Option<&str>, seen: &PlaceSeen) -> Option<Lack> {
-    let Some(updater) = &seen.updater else {
+    if seen.updaters.is_empty() {
         return Some(Lack::Waits(if seen.has_cluster {
             "no updater of its image is seen in the cluster".into()
         } else {
             "no cluster is read that would tell whether the updater obeys".into()
         }));
-    };
+    }
+    seen.updaters.iter().find_map(|updater| disobeys(held, bypass, updater))
+}
+
+fn disobeys(held: bool, bypass: Option<&str>, updater: &UpdaterFacts) -> Option<Lack> {
     let what = match (held, updater.keeps_from()) {
         (true, Keeps::Everything) if bypass.is_none() => return None,
         (true, Keeps::AllBut(tag)) if bypass == Some(tag.as_str()) => return None,

@@ -246,7 +246,11 @@ fn a_freeze_is_in_effect_where_the_cluster_says_so() {
     let hold = StepKind::Hold(UpdaterMode::Annotations);
     let one =
         operation(1, freeze(std::slice::from_ref(&users), None), vec![step(users.clone(), hold, Some("*"))]);
-    let seen = |updater| PlaceSeen { updater, has_cluster: true, ..PlaceSeen::default() };
+    let seen = |updater: Option<UpdaterFacts>| PlaceSeen {
+        updaters: updater.into_iter().collect(),
+        has_cluster: true,
+        ..PlaceSeen::default()
+    };
     let effect_of = |operation: &Operation, seen: PlaceSeen| effect(operation, |_| Some(&seen));
     let waits = |operation: &Operation, seen: PlaceSeen| match effect_of(operation, seen) {
         Effect::NotYet(why) => why,
@@ -256,6 +260,8 @@ fn a_freeze_is_in_effect_where_the_cluster_says_so() {
     let not = waits(&one, seen(Some(updater(&["*-rc"], None))));
     assert_eq!(not, "users in prod: the updater is not kept from new tags in the cluster yet");
     assert!(waits(&one, seen(None)).contains("no updater of its image"));
+    let both = PlaceSeen { updaters: vec![updater(&["*"], None), updater(&[], None)], ..seen(None) };
+    assert!(waits(&one, both).contains("not kept"), "one of two images is not");
     assert!(
         waits(&one, PlaceSeen::default()).contains("no cluster is read"),
         "what nobody sees is not proven"
