@@ -25,6 +25,8 @@ pub struct Who<'a> {
     pub labels: Option<&'a BTreeMap<String, String>>,
     /// What the updater was seen to read. Where the files say otherwise, nothing is certain.
     pub seen: Option<UpdaterMode>,
+    /// Whether the cluster is read, has the Application, and has nothing that updates it.
+    pub unseen: bool,
 }
 
 /// A hold, as changes of a file.
@@ -110,6 +112,14 @@ fn held(files: &BTreeMap<String, String>, who: Who<'_>, bypass: Option<&str>) ->
         return Err(Why::Unsafe(format!("{} is in none of the files", files.missing(who))));
     }
     let images = of_service(&steered, who)?;
+    if who.unseen {
+        return Err(Why::Unsafe(format!(
+            "no updater is seen that reads {} for Application {} in the cluster, and what nobody reads has no effect: see how Image \
+             Updater is set up there",
+            form(steered.mode),
+            who.application
+        )));
+    }
     let mut held = Held { path: String::new(), changes: Vec::new(), form: steered.mode, before: Vec::new() };
     for image in &images {
         let object = match (&image.at, steered.by) {
@@ -137,6 +147,12 @@ fn held(files: &BTreeMap<String, String>, who: Who<'_>, bypass: Option<&str>) ->
         held.before.push(Before { form: steered.mode, alias, setting, was });
         if let Some(to) = to {
             held.changes.push(Change { at: settings.path(setting), to: Some(to) });
+        }
+        if let (Some(_), Some(strategy)) = (bypass, settings.strategy_to_keep(image)) {
+            let alias = image.alias.clone();
+            let setting = Setting::UpdateStrategy;
+            held.before.push(Before { form: steered.mode, alias, setting, was: None });
+            held.changes.push(Change { at: settings.path(setting), to: Some(strategy) });
         }
     }
     Ok(held)

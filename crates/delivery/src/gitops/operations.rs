@@ -473,6 +473,7 @@ impl Gitops {
             application: parts.next().map(str::to_owned),
             namespace: parts.next().map(str::to_owned),
             seen: scene.updaters.first().map(|updater| updater.mode),
+            unseen: !scene.applications.is_empty() && scene.updaters.is_empty(),
         })
     }
 

@@ -206,6 +206,8 @@ impl Layouts {
             namespace: of.namespace.as_deref(),
             labels: None,
             seen: of.seen,
+            // Whoever goes back to an earlier tag does so whether or not there is somebody to keep from the next.
+            unseen: of.unseen && matches!(wanted, UpdaterWanted::Held { only_if_any: false, .. }),
         };
         let refused = |problem: &dyn std::fmt::Display| {
             PlanError::Refused(format!("{} in {}: {problem}.", place.service, place.environment))
@@ -292,6 +294,8 @@ pub(super) struct Updated {
     pub namespace: Option<String>,
     /// What the updater was seen to read.
     pub seen: Option<UpdaterMode>,
+    /// Whether an Application is seen, and nothing that updates it.
+    pub unseen: bool,
 }
 
 /// The name of the place's Application, by the files of the place: one that is named after it, else the only one there is.

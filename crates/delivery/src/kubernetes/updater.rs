@@ -247,6 +247,10 @@ impl Update {
         }
     }
 
+    pub(crate) fn strategy(&self) -> Option<&str> {
+        self.strategy.as_deref()
+    }
+
     /// The regular expression of what is allowed; `None` where everything is.
     pub(crate) fn allowed(&self) -> Option<String> {
         self.allow_tags.as_deref().and_then(allowed)

@@ -72,6 +72,8 @@ pub enum Setting {
     IgnoreTags,
     /// Everything but one tag: what is ignored are globs, which cannot say that.
     AllowTags,
+    /// How the newest tag is told, kept as it is where a hold would change it.
+    UpdateStrategy,
 }
 
 /// What is written in a file.
@@ -105,6 +107,8 @@ impl Setting {
             (Setting::AllowTags, UpdaterMode::Annotations) => "allow-tags",
             (Setting::IgnoreTags, UpdaterMode::Resource) => "ignoreTags",
             (Setting::AllowTags, UpdaterMode::Resource) => "allowTags",
+            (Setting::UpdateStrategy, UpdaterMode::Annotations) => "update-strategy",
+            (Setting::UpdateStrategy, UpdaterMode::Resource) => "updateStrategy",
         }
     }
 }

@@ -41,6 +41,17 @@ impl<'a> Settings<'a> {
         }
     }
 
+    /// The strategy that is set further out, where the image has no settings of its own: with the first one, the API server fills in
+    /// the strategy that the definition takes for a default, and that would count.
+    pub(super) fn strategy_to_keep(&self, image: &Image) -> Option<Content> {
+        match self.at {
+            ImageAt::Entry(_) if self.object.at(&self.mapping).is_none_or(serde_json::Value::is_null) => {
+                image.update.strategy().map(|strategy| Content::Text(strategy.to_owned()))
+            }
+            ImageAt::Entry(_) | ImageAt::Annotations(_) => None,
+        }
+    }
+
     pub(super) fn path(&self, setting: Setting) -> KeyPath {
         self.mapping.clone().key(&self.key(setting))
     }

@@ -44,7 +44,14 @@ fn files(files: &[(&str, &str)]) -> BTreeMap<String, String> {
 
 fn with<T>(seen: Option<UpdaterMode>, then: impl FnOnce(Who<'_>) -> T) -> T {
     let service = ServiceName::parse("users").unwrap();
-    then(Who { service: &service, application: "users-dev", namespace: None, labels: None, seen })
+    then(Who {
+        service: &service,
+        application: "users-dev",
+        namespace: None,
+        labels: None,
+        seen,
+        unseen: false,
+    })
 }
 
 fn held_in(texts: &BTreeMap<String, String>, bypass: Option<&str>) -> Held {
