@@ -479,14 +479,26 @@ impl Gitops {
 
     /// What was set before the holds that are in force now.
     async fn before(&self, places: &BTreeSet<Place>) -> Result<BTreeMap<Place, Vec<Before>>, GitopsError> {
-        let operations = self.delivery.store.holding_operations().await?;
-        let mut found = BTreeMap::new();
+        let mut operations = self.delivery.store.holding_operations().await?;
+        // As they came onto the branch.
+        operations.sort_by_key(|operation| operation.merged.as_ref().map(|merged| merged.at));
+        let mut found: BTreeMap<Place, Vec<Before>> = BTreeMap::new();
         for operation in &operations {
             for step in &operation.plan.steps {
                 match step.kind {
                     StepKind::Hold(_) if places.contains(&step.place) => {
-                        // Of two holds one after another, the first knows what was there.
-                        found.entry(step.place.clone()).or_insert_with(|| step.restores.clone());
+                        let known = found.entry(step.place.clone()).or_default();
+                        for before in &step.restores {
+                            let is_it = |other: &Before| {
+                                other.form == before.form
+                                    && other.alias == before.alias
+                                    && other.setting == before.setting
+                            };
+                            // Of two holds one after another, the first knows what was there.
+                            if !known.iter().any(is_it) {
+                                known.push(before.clone());
+                            }
+                        }
                     }
                     StepKind::Release(_) => drop(found.remove(&step.place)),
                     StepKind::Hold(_) | StepKind::Tag => {}
