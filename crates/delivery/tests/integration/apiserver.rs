@@ -159,12 +159,7 @@ impl ApiServer {
     pub(crate) async fn apply(&self, yaml: &str) -> Vec<DynamicObject> {
         let client = self.client().await;
         let mut applied = Vec::new();
-        for document in yaml_serde::Deserializer::from_str(yaml) {
-            let mut document =
-                Value::deserialize(document).unwrap_or_else(|error| panic!("{error}:\n{yaml}"));
-            if document.is_null() {
-                continue;
-            }
+        for mut document in documents(yaml) {
             let text = |pointer: &str| {
                 document.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
             };
@@ -524,6 +519,13 @@ fn files(directory: &Path) -> Vec<PathBuf> {
     files.sort();
     assert!(!files.is_empty(), "{} holds no definitions", directory.display());
     files
+}
+
+/// The documents of a text, apart from those that are empty.
+pub(crate) fn documents(yaml: &str) -> Vec<Value> {
+    let read = |document| Value::deserialize(document).unwrap_or_else(|error| panic!("{error}:\n{yaml}"));
+    let documents = yaml_serde::Deserializer::from_str(yaml).map(read);
+    documents.filter(|document| !document.is_null()).collect()
 }
 
 async fn client(kubeconfig: &Path) -> Result<Client, Box<dyn Error>> {

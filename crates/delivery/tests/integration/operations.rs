@@ -1,5 +1,7 @@
 //! GitOps operations from the question to the proof, on a repository on disk that the git program made.
 
+/// With an API server, Argo CD and its Image Updater.
+mod cluster;
 mod world;
 
 use domain::audit::AuditAction;

@@ -1,14 +1,14 @@
 //! A repository as an image updater and a release team leave it, with a console that operates on it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use delivery::git::{GitReader, GitopsConfig, RepositoryAt};
-use delivery::github::GithubClient;
+use delivery::git::{GitopsConfig, RepositoryAt};
 use delivery::gitops::{Actor, Gitops, GitopsError, Surroundings};
-use delivery::{ClusterArn, Delivery, DeliveryConfig, EnvironmentRules, Followed, GithubConfig, Service};
+use delivery::{AwsAccess, ClusterArn, Delivery, DeliveryConfig, EnvironmentRules, Service};
 use domain::audit::{AuditAction, AuditFilter};
 use domain::delivery::{
     CommitSha, Detail, EnvironmentName, EnvironmentOrder, Fact, ImageDetail, ImageState, LiveDetail, Place,
@@ -18,22 +18,20 @@ use domain::gitops::{Ask, Operation, OperationId, OperationStatus, Person, Verdi
 use jiff::{SignedDuration, Timestamp};
 use store::{DecisionKind, Store};
 use tempfile::TempDir;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::git::{BEGINNING, git};
 
 /// How long a test waits for what has to happen.
-const PATIENCE: Duration = Duration::from_secs(30);
-const SERVICES: [(&str, &str, &str); 3] =
+const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const SERVICES: [(&str, &str, &str); 3] =
     [("users", "1.5.0", "1.4.0"), ("payments", "2.1.0", "2.0.0"), ("cart", "0.9.0", "0.8.0")];
 
 pub(super) struct World {
     directory: TempDir,
-    store: Store,
+    pub(super) store: Store,
     pub(super) gitops: Gitops,
-    shutdown: CancellationToken,
-    tasks: Vec<JoinHandle<()>>,
+    pub(super) shutdown: CancellationToken,
 }
 
 /// A registry that has every image, and a policy that has nothing against anything.
@@ -109,12 +107,25 @@ impl World {
     }
 
     async fn with(change: impl FnOnce(&mut DeliveryConfig)) -> World {
+        let world = World::of(&files(), change).await;
+        for (name, _, prod) in SERVICES {
+            world.live(name, "prod", prod).await;
+        }
+        world.work();
+        world.follows().await;
+        world
+    }
+
+    /// A repository with these files, whose console reads its sources; operations are carried on once [`World::work`] says so.
+    pub(super) async fn of(
+        files: &BTreeMap<String, String>,
+        change: impl FnOnce(&mut DeliveryConfig),
+    ) -> World {
         let directory = TempDir::new().unwrap();
-        seed(directory.path());
-        let bare = directory.path().join("gitops.git");
+        seed(directory.path(), files);
         let gitops = GitopsConfig {
             name: "acme/gitops".into(),
-            at: RepositoryAt::Local(bare),
+            at: RepositoryAt::Local(directory.path().join("gitops.git")),
             branch: "main".into(),
             files: [
                 "envs/{environment}/{service}/application.yaml",
@@ -122,7 +133,12 @@ impl World {
             ]
             .map(str::to_owned)
             .to_vec(),
-            applications: vec!["envs/{environment}/{service}/application.yaml".into()],
+            applications: [
+                "envs/{environment}/{service}/application.yaml",
+                "envs/{environment}/updaters.yaml",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
             labels: Vec::new(),
             reviewers: Vec::new(),
             tag_key: GitopsConfig::TAG_KEY.into(),
@@ -132,37 +148,36 @@ impl World {
         let mut config = DeliveryConfig {
             environments: EnvironmentOrder::new(names.to_vec()).unwrap(),
             services: SERVICES.map(|(name, ..)| Service::new(service(name))).to_vec(),
-            gitops: vec![gitops.clone()],
+            gitops: vec![gitops],
             stale_after: SignedDuration::from_mins(15),
             ..DeliveryConfig::default()
         };
         change(&mut config);
         let url = format!("sqlite://{}", directory.path().join("tollgate.db").display());
         let store = Store::connect(&url).await.unwrap();
-        let delivery = Delivery::new(store.clone(), config.clone());
-        for (name, _, prod) in SERVICES {
-            live(&delivery, name, "prod", prod).await;
-        }
-        let gitops_operations = Gitops::new(delivery.clone(), Arc::new(Everything)).unwrap();
+        let delivery = Delivery::new(store.clone(), config);
+        let gitops = Gitops::new(delivery.clone(), Arc::new(Everything)).unwrap();
         let shutdown = CancellationToken::new();
-        let services: Vec<ServiceName> = SERVICES.map(|(name, ..)| service(name)).to_vec();
-        let github = GithubClient::new(&GithubConfig::default()).unwrap();
-        let reader = GitReader::new(gitops, &github, &services, &names);
-        let followed =
-            Followed { name: "git/acme/gitops".into(), source: Source::Git, reader: Box::new(reader) };
-        let tasks = vec![
-            tokio::spawn(gitops_operations.clone().work_until(shutdown.clone())),
-            tokio::spawn({
-                let (delivery, shutdown) = (delivery.clone(), shutdown.clone());
-                async move { delivery.follow_until(vec![followed], shutdown).await }
-            }),
-        ];
-        let world = World { directory, store, gitops: gitops_operations, shutdown, tasks };
-        world.follows().await;
-        world
+        let readers = delivery::readers(delivery.config(), &AwsAccess::default()).await.unwrap();
+        tokio::spawn({
+            let shutdown = shutdown.clone();
+            async move { delivery.follow_until(readers, shutdown).await }
+        });
+        World { directory, store, gitops, shutdown }
     }
 
-    fn bare(&self) -> PathBuf {
+    /// Carries operations on.
+    pub(super) fn work(&self) {
+        tokio::spawn(self.gitops.clone().work_until(self.shutdown.clone()));
+    }
+
+    /// Another process that carries operations on, with the same store.
+    pub(super) fn another(&self) -> Gitops {
+        let delivery = Delivery::new(self.store.clone(), self.gitops.delivery().config().clone());
+        Gitops::new(delivery, Arc::new(Everything)).unwrap()
+    }
+
+    pub(super) fn bare(&self) -> PathBuf {
         self.directory.path().join("gitops.git")
     }
 
@@ -251,27 +266,33 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         self.shutdown.cancel();
-        for task in &self.tasks {
-            task.abort();
-        }
     }
 }
 
-/// The repository with its first commit.
-fn seed(directory: &Path) {
-    let work = directory.join("seed");
-    let put = |path: String, text: &str| {
-        let file = work.join(path);
-        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-        std::fs::write(file, text).unwrap();
-    };
+/// What is in the repository at first.
+pub(super) fn files() -> BTreeMap<String, String> {
+    let mut files = BTreeMap::new();
     for (name, dev, _) in SERVICES {
         for environment in ["dev", "prod"] {
-            put(format!("envs/{environment}/{name}/application.yaml"), &application(name, environment));
+            files.insert(
+                format!("envs/{environment}/{name}/application.yaml"),
+                application(name, environment),
+            );
         }
         let source =
             format!("helm:\n  parameters:\n  - name: image.tag\n    value: {dev}\n    forcestring: true\n");
-        put(format!("charts/{name}/.argocd-source-{name}-dev.yaml"), &source);
+        files.insert(format!("charts/{name}/.argocd-source-{name}-dev.yaml"), source);
+    }
+    files
+}
+
+/// The repository with its first commit.
+fn seed(directory: &Path, files: &BTreeMap<String, String>) {
+    let work = directory.join("seed");
+    for (path, text) in files {
+        let file = work.join(path);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, text).unwrap();
     }
     let run = |arguments: &[&str]| git(&work, BEGINNING, arguments);
     run(&["init", "--quiet", "--initial-branch=main"]);
@@ -310,7 +331,7 @@ async fn live(delivery: &Delivery, name: &str, environment: &str, tag: &str) {
     delivery.record(facts, now).await.unwrap();
 }
 
-async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+pub(super) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let begun = Instant::now();
     while !holds().await {
         assert!(begun.elapsed() < PATIENCE, "never: {what}");
