@@ -43,6 +43,8 @@ pub(crate) struct Live {
     pub(crate) changes: RwSignal<u32>,
     /// Counts what is told of changes on their way.
     pub(crate) delivery: RwSignal<u32>,
+    /// Counts the moves of GitOps operations.
+    pub(crate) gitops: RwSignal<u32>,
     pub(crate) now: RwSignal<Timestamp>,
     /// The last request found no server.
     pub(crate) offline: RwSignal<bool>,
@@ -64,6 +66,7 @@ impl Live {
             fleet_slow: RwSignal::new(0),
             changes: RwSignal::new(0),
             delivery: RwSignal::new(0),
+            gitops: RwSignal::new(0),
             now: RwSignal::new(browser::now()),
             offline: RwSignal::new(false),
             incompatible: RwSignal::new(false),
@@ -103,7 +106,7 @@ impl Live {
 
     /// Has every page fetch again, because events may have been missed.
     fn all_moved(self) {
-        for signal in [self.fleet, self.fleet_slow, self.changes, self.delivery] {
+        for signal in [self.fleet, self.fleet_slow, self.changes, self.delivery, self.gitops] {
             signal.update(|count| *count += 1);
         }
     }
@@ -115,6 +118,7 @@ fn open(live: Live, reopen: Duration) {
     let fleet = Throttle::new(live.fleet, CALM);
     let fleet_slow = Throttle::new(live.fleet_slow, SLOW);
     let delivery = Throttle::new(live.delivery, CALM);
+    let gitops = Throttle::new(live.gitops, CALM);
 
     browser::listen(&source, "open", move |_| {
         let missed = live.state.get_untracked() == LiveState::Reconnecting;
@@ -135,6 +139,7 @@ fn open(live: Live, reopen: Duration) {
                 fleet_slow.bump();
             }
             Moved::Delivery { .. } => delivery.bump(),
+            Moved::Gitops { .. } => gitops.bump(),
             Moved::Change { .. } => {
                 live.changes.update(|count| *count += 1);
                 fleet.bump();

@@ -10,6 +10,7 @@ mod lazy;
 mod not_found;
 mod overview;
 mod policy;
+mod promotions;
 mod releases;
 mod sessions;
 mod sign_in;

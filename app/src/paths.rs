@@ -14,6 +14,7 @@ pub const FLEET: &str = "/fleet";
 pub const ACCOUNTS: &str = "/accounts";
 pub const POLICY: &str = "/policy";
 pub const DELIVERY: &str = "/delivery";
+pub const PROMOTIONS: &str = "/promotions";
 pub const RELEASES: &str = "/releases";
 pub const AUDIT: &str = "/audit";
 pub const SESSIONS: &str = "/sessions";
@@ -37,6 +38,8 @@ pub enum Page {
     Delivery,
     Service { service: String },
     Change { service: String, commit: String },
+    Promotions,
+    Operation { id: String },
     Releases,
     Audit,
     Sessions,
@@ -57,6 +60,7 @@ impl Page {
             ACCOUNTS => Page::Accounts,
             POLICY => Page::Policy,
             DELIVERY => Page::Delivery,
+            PROMOTIONS => Page::Promotions,
             RELEASES => Page::Releases,
             AUDIT => Page::Audit,
             SESSIONS => Page::Sessions,
@@ -70,7 +74,26 @@ impl Page {
 
     /// Whether it shows changes on their way, which are searched for by other words than instances.
     pub fn is_of_delivery(&self) -> bool {
-        matches!(self, Page::Delivery | Page::Service { .. } | Page::Change { .. })
+        match self {
+            Page::Delivery
+            | Page::Service { .. }
+            | Page::Change { .. }
+            | Page::Promotions
+            | Page::Operation { .. } => true,
+            Page::Overview
+            | Page::Fleet
+            | Page::Instance { .. }
+            | Page::Accounts
+            | Page::Policy
+            | Page::Releases
+            | Page::Audit
+            | Page::Sessions
+            | Page::Device
+            | Page::Tokens
+            | Page::SignIn
+            | Page::SignedIn
+            | Page::NotFound => false,
+        }
     }
 
     /// One of what a list holds.
@@ -81,6 +104,10 @@ impl Page {
         if let Some(segments) = segments(FLEET) {
             let [account, region, instance_id] = segments.try_into().ok()?;
             return Some(Page::Instance { account, region, instance_id });
+        }
+        if let Some(segments) = segments(PROMOTIONS) {
+            let [id] = segments.try_into().ok()?;
+            return Some(Page::Operation { id });
         }
         match <[String; 1]>::try_from(segments(DELIVERY)?) {
             Ok([service]) => Some(Page::Service { service }),
@@ -119,6 +146,11 @@ pub fn service(service: &str, days: &str) -> String {
 /// The way of one change.
 pub fn change(service: &str, commit: &str) -> String {
     below(DELIVERY, &[service, commit])
+}
+
+/// One GitOps operation.
+pub fn operation(id: &str) -> String {
+    below(PROMOTIONS, &[id])
 }
 
 /// The facts of one change, as the server answers them.
@@ -279,6 +311,7 @@ mod tests {
             (service("users", ""), "/delivery/users"),
             (service("users", "90"), "/delivery/users?days=90"),
             (change("users", "0123abc"), "/delivery/users/0123abc"),
+            (operation("0123456789ab"), "/promotions/0123456789ab"),
             (facts("users", "0123abc"), "/api/delivery/facts?service=users&commit=0123abc"),
         ];
         for (url, expected) in urls {
@@ -308,6 +341,10 @@ mod tests {
             ("/delivery//0123abc", Page::NotFound),
             ("/delivery/%FF", Page::NotFound),
             ("/deliveries", Page::NotFound),
+            ("/promotions", Page::Promotions),
+            ("/promotions/0123456789ab", Page::Operation { id: "0123456789ab".into() }),
+            ("/promotions/0123456789ab/x", Page::NotFound),
+            ("/promotion", Page::NotFound),
             ("/releases", Page::Releases),
             ("/audit", Page::Audit),
             ("/sessions", Page::Sessions),

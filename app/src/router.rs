@@ -1,6 +1,6 @@
 //! Where the browser is, as signals, and the ways to go elsewhere: links, `go_to`, and the browser's own back and forward.
 //!
-//! There are fifteen flat pages; `leptos_router` would do this too, for a fifteenth of what a browser may load at first.
+//! There are seventeen flat pages; `leptos_router` would do this too, for a fifteenth of what a browser may load at first.
 
 use leptos::ev;
 use leptos::prelude::*;

@@ -180,6 +180,7 @@ fn Navigation() -> AnyView {
                 {item(paths::POLICY, "Policy", None)}
                 <p class="nav-group">"Delivery"</p>
                 {item(paths::DELIVERY, "Delivery", None)}
+                {item(paths::PROMOTIONS, "Promotions", None)}
                 {item(paths::RELEASES, "Releases", None)}
                 <p class="nav-group">"Record"</p>
                 {item(paths::AUDIT, "Audit", None)}

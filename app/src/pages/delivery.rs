@@ -4,14 +4,14 @@ mod change;
 mod changes;
 mod dora;
 mod evidence;
-mod grid;
+pub(super) mod grid;
 mod matrix;
 mod path;
 mod service;
 mod sources;
 mod steps;
 mod why;
-mod words;
+pub(super) mod words;
 
 use domain::delivery::ChangeSummary;
 use domain::wire::delivery::MatrixView;
@@ -88,7 +88,7 @@ fn matrix(live: Live) -> Fetched<MatrixView> {
 }
 
 /// Calls `look` every now and then, for as long as the page lives.
-fn look_again(live: Live, look: impl Fn() + 'static) {
+pub(super) fn look_again(live: Live, look: impl Fn() + 'static) {
     let ticks = StoredValue::new(0_u32);
     on_change(
         move || live.now.track(),

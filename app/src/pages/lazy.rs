@@ -29,12 +29,15 @@ enum Group {
     Record,
     /// What is on its way to users: changes, and the releases of the page.
     Delivery,
+    /// What moves on: the pipeline, and GitOps operations.
+    Promotions,
     /// Who somebody is: sessions, tokens, programs that are let in.
     Identity,
 }
 
 impl Group {
-    const ALL: [Group; 5] = [Group::Fleet, Group::Instance, Group::Record, Group::Delivery, Group::Identity];
+    const ALL: [Group; 6] =
+        [Group::Fleet, Group::Instance, Group::Record, Group::Delivery, Group::Promotions, Group::Identity];
 
     /// The group that has a page; `None` for one that is always there.
     fn of(page: &Page) -> Option<Group> {
@@ -45,6 +48,7 @@ impl Group {
             Page::Delivery | Page::Service { .. } | Page::Change { .. } | Page::Releases => {
                 Some(Group::Delivery)
             }
+            Page::Promotions | Page::Operation { .. } => Some(Group::Promotions),
             Page::Sessions | Page::Device | Page::Tokens => Some(Group::Identity),
             Page::Overview | Page::SignIn | Page::SignedIn | Page::NotFound => None,
         }
@@ -57,6 +61,7 @@ impl Group {
             Group::Instance => instance().await,
             Group::Record => record().await,
             Group::Delivery => delivery().await,
+            Group::Promotions => promotions().await,
             Group::Identity => identity().await,
         }
     }
@@ -87,6 +92,11 @@ fn delivery() -> Result<Render, SplitLoaderError> {
         Page::Releases => super::Releases().into_any(),
         page => super::delivery::page(page),
     })
+}
+
+#[wasm_split(promotions, wasm_split_path = ::leptos::wasm_split, fallible)]
+fn promotions() -> Result<Render, SplitLoaderError> {
+    Ok(super::promotions::page)
 }
 
 #[wasm_split(identity, wasm_split_path = ::leptos::wasm_split, fallible)]

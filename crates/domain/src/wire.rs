@@ -11,6 +11,7 @@ use crate::access::Permission;
 use crate::change::{Change, ChangeStatus, Plan};
 use crate::delivery::ServiceName;
 use crate::evidence::{DayCount, Evidence};
+use crate::gitops::OperationId;
 use crate::instance::{HttpTokens, Instance, InstanceKey, InstanceState, Toggle};
 use crate::policy::{PolicyOutcome, Severity};
 use crate::source::{MetadataDefaults, SourceState, SourceStatus};
@@ -306,6 +307,8 @@ pub enum Moved {
     Fleet { revision: i64 },
     /// Something new was told of changes of these services; of any of them where none is named.
     Delivery { services: Vec<ServiceName> },
+    /// A GitOps operation came somewhere; any of them where none is named.
+    Gitops { operation: Option<OperationId> },
     /// A change reached another status.
     Change { id: i64, key: InstanceKey, status: ChangeStatus },
 }

@@ -54,7 +54,7 @@ pub(super) async fn stream(
     });
     let events = futures::stream::iter(missed)
         .chain(live)
-        .filter_map(move |notice| futures::future::ready(in_sight(&seeing, notice)))
+        .filter_map(move |notice| in_sight(seeing.clone(), notice))
         .map(|notice| Ok(event(&notice)));
     let events = events.take_until(shutdown.cancelled_owned()).take_until(Box::pin(ended));
     let mut response =
@@ -71,7 +71,7 @@ fn boxed(
 }
 
 /// What the caller sees of what moved, if anything.
-fn in_sight(services: &Services, mut notice: Notice) -> Option<Notice> {
+async fn in_sight(services: Services, mut notice: Notice) -> Option<Notice> {
     let sees = match &mut notice.moved {
         Moved::Fleet { .. } => true,
         Moved::Change { key, .. } => services.sees(&key.source),
@@ -80,13 +80,16 @@ fn in_sight(services: &Services, mut notice: Notice) -> Option<Notice> {
             names.retain(|name| services.sees_service(name));
             all || !names.is_empty()
         }
+        Moved::Gitops { operation: None } => true,
+        Moved::Gitops { operation: Some(id) } => services.sees_operation_named(id).await,
     };
     sees.then_some(notice)
 }
 
-fn everything(services: &Services) -> [Notice; 2] {
+fn everything(services: &Services) -> [Notice; 3] {
     let fleet = Moved::Fleet { revision: services.fleet.view().revision };
-    [fleet, Moved::Delivery { services: Vec::new() }].map(|moved| Notice { seq: None, moved })
+    [fleet, Moved::Delivery { services: Vec::new() }, Moved::Gitops { operation: None }]
+        .map(|moved| Notice { seq: None, moved })
 }
 
 fn event(notice: &Notice) -> Event {

@@ -146,6 +146,11 @@ impl Services {
         }
     }
 
+    /// Whether the caller sees an operation; what cannot be read is not seen.
+    pub async fn sees_operation_named(&self, id: &OperationId) -> bool {
+        self.gitops.operation(id).await.is_ok_and(|operation| self.sees_operation(&operation))
+    }
+
     fn sees_operation(&self, operation: &Operation) -> bool {
         operation.ask.places().iter().all(|place| Sight::sees(self, &place.service, &place.environment))
     }

@@ -3,10 +3,20 @@
 use leptos::prelude::*;
 
 /// The first cell of each row is what the row is called.
-pub(super) fn grid(
+pub(in crate::pages) fn grid(
     label: &'static str,
     class: &'static str,
     names: Vec<String>,
+    rows: Vec<Vec<AnyView>>,
+) -> AnyView {
+    headed(label, class, names.into_iter().map(IntoAny::into_any).collect(), rows)
+}
+
+/// As [`grid`], where a heading is more than a name.
+pub(in crate::pages) fn headed(
+    label: &'static str,
+    class: &'static str,
+    names: Vec<AnyView>,
     rows: Vec<Vec<AnyView>>,
 ) -> AnyView {
     let head = names.into_iter().map(|name| view! { <th scope="col">{name}</th> }.into_any()).collect_view();

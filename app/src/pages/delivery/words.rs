@@ -10,7 +10,7 @@ use crate::ui::{Pill, Tone};
 /// As much of a commit's name as people quote.
 const SHORT: usize = 7;
 
-pub(super) fn short(commit: &str) -> &str {
+pub(in crate::pages) fn short(commit: &str) -> &str {
     commit.get(..SHORT).unwrap_or(commit)
 }
 
@@ -48,7 +48,7 @@ pub(super) fn stage_pill(stage: Stage, status: Status) -> AnyView {
     view! { <Pill tone label=joined(&[stage.label(), " ", word]) /> }.into_any()
 }
 
-pub(super) fn health_pill(health: HealthView, runs: bool) -> AnyView {
+pub(in crate::pages) fn health_pill(health: HealthView, runs: bool) -> AnyView {
     let tone = match health {
         HealthView::Healthy => Tone::Ok,
         HealthView::Progressing => Tone::Info,

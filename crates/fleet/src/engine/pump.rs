@@ -7,7 +7,10 @@ use domain::instance::SourceKey;
 use domain::wire::Moved;
 use jiff::Timestamp;
 use serde::Deserialize;
-use store::{CHANGE_EVENT, ChangeEvent, DELIVERY_EVENT, DeliveryEvent, StoredEvent};
+use serde::de::DeserializeOwned;
+use store::{
+    CHANGE_EVENT, ChangeEvent, DELIVERY_EVENT, DeliveryEvent, GITOPS_EVENT, GitopsEvent, StoredEvent,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::intake::read_began;
@@ -37,6 +40,13 @@ fn fleet_event(event: &StoredEvent) -> Option<SourceKey> {
     }
     let FleetEvent { account, region } = serde_json::from_str(&event.payload).ok()?;
     Some(SourceKey::new(account, region))
+}
+
+/// What an event says; `None` where a newer version wrote it.
+fn payload<T: DeserializeOwned>(event: &StoredEvent) -> Option<T> {
+    serde_json::from_str(&event.payload)
+        .inspect_err(|error| tracing::warn!(event.seq, %error, "an event cannot be read; left out"))
+        .ok()
 }
 
 impl Fleet {
@@ -107,20 +117,16 @@ impl Fleet {
         match event.kind.as_str() {
             FLEET_EVENT => Some(Moved::Fleet { revision: self.view().revision }),
             CHANGE_EVENT => {
-                let ChangeEvent { id, key, status } = serde_json::from_str(&event.payload)
-                    .inspect_err(
-                        |error| tracing::warn!(event.seq, %error, "an event cannot be read; left out"),
-                    )
-                    .ok()?;
+                let ChangeEvent { id, key, status } = payload(event)?;
                 Some(Moved::Change { id, key, status })
             }
             DELIVERY_EVENT => {
-                let DeliveryEvent { services } = serde_json::from_str(&event.payload)
-                    .inspect_err(
-                        |error| tracing::warn!(event.seq, %error, "an event cannot be read; left out"),
-                    )
-                    .ok()?;
+                let DeliveryEvent { services } = payload(event)?;
                 Some(Moved::Delivery { services: services.into_iter().collect() })
+            }
+            GITOPS_EVENT => {
+                let GitopsEvent { id, .. } = payload(event)?;
+                Some(Moved::Gitops { operation: Some(id) })
             }
             _ => None,
         }
