@@ -29,15 +29,24 @@ enum Group {
     Record,
     /// What is on its way to users: changes, and the releases of the page.
     Delivery,
-    /// What moves on: the pipeline, and GitOps operations.
+    /// What moves on, and the dialogs that ask for it.
     Promotions,
+    /// One GitOps operation.
+    Operation,
     /// Who somebody is: sessions, tokens, programs that are let in.
     Identity,
 }
 
 impl Group {
-    const ALL: [Group; 6] =
-        [Group::Fleet, Group::Instance, Group::Record, Group::Delivery, Group::Promotions, Group::Identity];
+    const ALL: [Group; 7] = [
+        Group::Fleet,
+        Group::Instance,
+        Group::Record,
+        Group::Delivery,
+        Group::Promotions,
+        Group::Operation,
+        Group::Identity,
+    ];
 
     /// The group that has a page; `None` for one that is always there.
     fn of(page: &Page) -> Option<Group> {
@@ -48,7 +57,8 @@ impl Group {
             Page::Delivery | Page::Service { .. } | Page::Change { .. } | Page::Releases => {
                 Some(Group::Delivery)
             }
-            Page::Promotions | Page::Operation { .. } => Some(Group::Promotions),
+            Page::Promotions => Some(Group::Promotions),
+            Page::Operation { .. } => Some(Group::Operation),
             Page::Sessions | Page::Device | Page::Tokens => Some(Group::Identity),
             Page::Overview | Page::SignIn | Page::SignedIn | Page::NotFound => None,
         }
@@ -62,6 +72,7 @@ impl Group {
             Group::Record => record().await,
             Group::Delivery => delivery().await,
             Group::Promotions => promotions().await,
+            Group::Operation => operation().await,
             Group::Identity => identity().await,
         }
     }
@@ -96,7 +107,12 @@ fn delivery() -> Result<Render, SplitLoaderError> {
 
 #[wasm_split(promotions, wasm_split_path = ::leptos::wasm_split, fallible)]
 fn promotions() -> Result<Render, SplitLoaderError> {
-    Ok(super::promotions::page)
+    Ok(super::promotions::board)
+}
+
+#[wasm_split(operation, wasm_split_path = ::leptos::wasm_split, fallible)]
+fn operation() -> Result<Render, SplitLoaderError> {
+    Ok(super::promotions::operation)
 }
 
 #[wasm_split(identity, wasm_split_path = ::leptos::wasm_split, fallible)]

@@ -14,11 +14,15 @@ mod words;
 use leptos::prelude::*;
 
 use crate::paths::Page;
+use board::Board;
 
-/// A page of this group.
-pub(super) fn page(page: Page) -> AnyView {
-    match page {
-        Page::Operation { id } => operation::page(id),
-        _ => board::Board().into_any(),
-    }
+/// All services, all environments and all operations.
+pub(super) fn board(_: Page) -> AnyView {
+    Board().into_any()
+}
+
+/// One operation.
+pub(super) fn operation(page: Page) -> AnyView {
+    let Page::Operation { id } = page else { return super::NotFound().into_any() };
+    operation::page(id)
 }

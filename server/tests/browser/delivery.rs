@@ -8,14 +8,14 @@ use crate::sign_in::Guarded;
 use crate::tab::Tab;
 
 /// Waits until no part of the page is still being asked for.
-async fn settles(tab: &Tab) {
+pub(crate) async fn settles(tab: &Tab) {
     tab.wait("nothing is loading", async || {
         tab.evaluate("return document.querySelectorAll('[aria-busy=true],.skeleton').length").await == 0
     })
     .await;
 }
 
-async fn tells(console: &Console, reports: Vec<Value>) {
+pub(crate) async fn tells(console: &Console, reports: Vec<Value>) {
     let answer = console.post("/api/delivery/report", json!({ "reports": reports })).await;
     assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap_or_default());
 }

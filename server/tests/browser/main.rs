@@ -18,6 +18,8 @@ mod journey;
 mod other_origin;
 /// axe-core, the content security policy and screenshots on every page.
 mod pages;
+/// What moves on, what holds it, and the dialogs that ask for either.
+mod promotions;
 /// What the page was published as, and going back.
 mod releases;
 /// What each role may do, and what it is told of the rest.

@@ -1,6 +1,5 @@
 //! The dialog that asks for an operation: what it is to do, what that comes to in the repository as it is filled in, and why.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use domain::gitops::{Ask, AskKind, Plan};
@@ -17,7 +16,7 @@ use crate::format::joined;
 use crate::live::Live;
 use crate::paths;
 use crate::problem::Problem;
-use crate::reading::{Reading, effect};
+use crate::reading::{Reading, on_change};
 use crate::router::{Router, Trace};
 use crate::ui::{Banner, Button, Dialog, Kind, Skeleton, Tone};
 
@@ -30,35 +29,36 @@ const NO_REASON_YET: &str = "-";
 #[derive(Clone, Copy)]
 pub(super) struct Asking {
     open: RwSignal<bool>,
-    kind: RwSignal<AskKind>,
-    services: StoredValue<BTreeSet<String>>,
-    environment: StoredValue<Option<String>>,
+    preset: StoredValue<Preset>,
     board: Fetched<PromotionBoard>,
+}
+
+/// What is filled in first.
+struct Preset {
+    kind: AskKind,
+    services: Vec<String>,
+    environment: Option<String>,
 }
 
 impl Asking {
     pub(super) fn new(board: Fetched<PromotionBoard>) -> Asking {
-        Asking {
-            open: RwSignal::new(false),
-            kind: RwSignal::new(AskKind::Promote),
-            services: StoredValue::new(BTreeSet::new()),
-            environment: StoredValue::new(None),
-            board,
-        }
+        let preset = Preset { kind: AskKind::Promote, services: Vec::new(), environment: None };
+        Asking { open: RwSignal::new(false), preset: StoredValue::new(preset), board }
     }
 
     /// Opens the dialog with what is filled in first: for these services, for all where none is named.
-    pub(super) fn open(self, kind: AskKind, services: BTreeSet<String>, environment: Option<String>) {
-        self.kind.set(kind);
-        self.services.set_value(services);
-        self.environment.set_value(environment);
+    pub(super) fn open(self, kind: AskKind, services: Vec<String>, environment: Option<String>) {
+        self.preset.set_value(Preset { kind, services, environment });
         self.open.set(true);
     }
 }
 
 #[component]
 pub(super) fn AskingDialog(asking: Asking) -> AnyView {
-    let title = Signal::derive(move || asking.kind.get().label().to_owned());
+    let title = Signal::derive(move || {
+        asking.open.track();
+        asking.preset.with_value(|preset| preset.kind.label().to_owned())
+    });
     view! { <Dialog open=asking.open id="asking-title" title content=move || form(asking) /> }.into_any()
 }
 
@@ -66,10 +66,11 @@ pub(super) fn AskingDialog(asking: Asking) -> AnyView {
 #[derive(Clone, Copy)]
 struct Attempt {
     asking: Asking,
-    /// What can be asked for now; why not, where it cannot.
-    asked: Memo<Result<Ask, &'static str>>,
-    /// What the plan is of.
-    settled: RwSignal<Option<Ask>>,
+    draft: RwSignal<Draft>,
+    /// Counts what is filled in.
+    typed: RwSignal<u32>,
+    /// How much of that is planned.
+    settled: RwSignal<u32>,
     plan: Fetched<Plan>,
     reason: RwSignal<String>,
     deed: Deed,
@@ -79,10 +80,12 @@ struct Attempt {
 impl Attempt {
     /// Whether the plan is still to come.
     fn pending(self) -> bool {
-        self.plan.loading.get()
-            || self
-                .asked
-                .reading(|asked| self.settled.reading(|settled| asked.as_ref().ok() != settled.as_ref()))
+        self.plan.loading.get() || self.typed.get() != self.settled.get()
+    }
+
+    /// What can be asked for now; why not, where it cannot.
+    fn asked(self) -> Result<Ask, &'static str> {
+        self.draft.reading(|draft| asked(draft, self.asking.board))
     }
 
     /// Why it cannot be asked for now.
@@ -90,7 +93,7 @@ impl Attempt {
         if self.deed.under_way.get() {
             return Some("It is being asked for.".to_owned());
         }
-        if let Some(why) = self.asked.reading(|asked| asked.as_ref().err().copied()) {
+        if let Err(why) = self.asked() {
             return Some(why.to_owned());
         }
         if self.pending() {
@@ -115,7 +118,7 @@ impl Attempt {
         if untrack(|| self.blocked()).is_some() {
             return;
         }
-        let Some(ask) = self.settled.get_untracked() else { return };
+        let Ok(ask) = untrack(|| self.asked()) else { return };
         let seen = self.plan.value.reading_untracked(|plan| plan.map(|plan| plan.fingerprint.clone()));
         let reason = self.reason.get_untracked().trim().to_owned();
         let request = Box::pin(async move {
@@ -129,50 +132,54 @@ impl Attempt {
     }
 }
 
-/// Plans what is filled in once it has been left alone for a moment, and anew when an operation moves.
-fn planned(asked: Memo<Result<Ask, &'static str>>, settled: RwSignal<Option<Ask>>) -> Fetched<Plan> {
-    let live: Live = expect_context();
-    let number = StoredValue::new(0_u32);
-    effect(move || {
-        let ask = asked.get().ok();
-        number.update_value(|number| *number += 1);
-        let own = number.get_value();
-        let settle = move || {
-            if number.try_get_value() == Some(own) {
-                settled.try_set(ask.clone());
-            }
-        };
-        if settled.reading_untracked(Option::is_none) {
-            settle();
-        } else {
-            set_timeout(settle, PAUSE);
-        }
-    });
-    fetched_when(move || {
-        live.gitops.track();
-        let ask = settled.get()?;
-        Some(Box::pin(api::plan_operation(ask, NO_REASON_YET.to_owned())) as Request<Plan>)
+/// What a draft asks for, of what is known.
+fn asked(draft: &Draft, board: Fetched<PromotionBoard>) -> Result<Ask, &'static str> {
+    board.value.reading_untracked(|board| match board {
+        Some(board) => draft.ask(board, browser::now()),
+        None => Err("It is being looked up."),
     })
 }
 
 /// The body of the dialog; made when it opens.
 fn form(asking: Asking) -> AnyView {
-    let Some(board) = asking.board.value.reading_untracked(|board| board.cloned()) else {
-        return ().into_any();
-    };
-    let kind = asking.kind.get_untracked();
-    let draft = asking.services.with_value(|services| {
-        asking.environment.with_value(|environment| Draft::of(kind, &board, services, environment.as_deref()))
+    let live: Live = expect_context();
+    let board = asking.board;
+    let draft = board.value.reading_untracked(|board| {
+        asking.preset.with_value(|preset| {
+            let Preset { kind, services, environment } = preset;
+            board.map(|board| Draft::of(*kind, board, services, environment.as_deref()))
+        })
     });
-    let (draft, board) = (RwSignal::new(draft), StoredValue::new(board));
-    let asked =
-        Memo::new(move |_| board.with_value(|board| draft.reading(|draft| draft.ask(board, browser::now()))));
-    let settled = RwSignal::new(None);
+    let Some(draft) = draft else { return ().into_any() };
+    let kind = draft.kind;
+    let draft = RwSignal::new(draft);
+    let (typed, settled) = (RwSignal::new(0_u32), RwSignal::new(0_u32));
+    // What is filled in is planned once it has been left alone for a moment, and anew when an operation moves.
+    on_change(
+        move || draft.track(),
+        move || {
+            typed.update(|typed| *typed += 1);
+            let own = typed.get_untracked();
+            let settle = move || {
+                if typed.try_get_untracked() == Some(own) {
+                    settled.try_set(own);
+                }
+            };
+            set_timeout(settle, PAUSE);
+        },
+    );
+    let plan = fetched_when(move || {
+        live.gitops.track();
+        settled.track();
+        let ask = draft.reading_untracked(|draft| asked(draft, board)).ok()?;
+        Some(Box::pin(api::plan_operation(ask, NO_REASON_YET.to_owned())) as Request<Plan>)
+    });
     let attempt = Attempt {
         asking,
-        asked,
+        draft,
+        typed,
         settled,
-        plan: planned(asked, settled),
+        plan,
         reason: RwSignal::new(String::new()),
         deed: Deed::new(),
         router: expect_context(),
@@ -224,10 +231,10 @@ fn about(kind: AskKind) -> &'static str {
 
 /// What it comes to in the repository.
 fn shown(attempt: Attempt) -> AnyView {
-    let Attempt { plan, settled, .. } = attempt;
-    let busy = move || (attempt.pending() && settled.reading(Option::is_some)).then_some("true");
+    let plan = attempt.plan;
+    let busy = move || attempt.pending().then_some("true");
     let content = move || {
-        if attempt.asked.reading(Result::is_err) {
+        if attempt.asked().is_err() {
             return view! { <p class="mut">"What it would change is shown here."</p> }.into_any();
         }
         if let Some(error) = plan.error.get() {

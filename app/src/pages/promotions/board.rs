@@ -1,7 +1,5 @@
 //! The page of all services, all environments and all operations.
 
-use std::collections::BTreeSet;
-
 use domain::gitops::AskKind;
 use domain::wire::gitops::{PlaceView, PromotionBoard};
 use leptos::prelude::*;
@@ -23,13 +21,15 @@ const NOT_YOURS: &str =
     "Your roles let you change none of these: it takes the role releaser or administrator.";
 
 /// The services that are chosen in the pipeline, by name.
-pub(super) type Chosen = RwSignal<BTreeSet<String>>;
+pub(super) type Chosen = RwSignal<Vec<String>>;
 
 #[component]
 pub(super) fn Board() -> AnyView {
     browser::set_title("Promotions");
     let live: Live = expect_context();
+    let deciding = Deciding::new();
     let board = fetched(move || {
+        deciding.decided.track();
         live.delivery.track();
         live.gitops.track();
         Box::pin(api::promotion_board())
@@ -39,9 +39,8 @@ pub(super) fn Board() -> AnyView {
             board.retry();
         }
     });
-    let chosen: Chosen = RwSignal::new(BTreeSet::new());
+    let chosen: Chosen = RwSignal::new(Vec::new());
     let asking = Asking::new(board);
-    let deciding = Deciding::new(Box::new(move || board.try_retry()));
     let line = move || board.value.reading(|board| board.map_or_else(|| "Looking…".to_owned(), sentence));
     view! {
         <Heading title="Promotions" actions=actions(board, asking, chosen)>{move || line()}</Heading>
@@ -93,46 +92,37 @@ fn refusal(board: &PromotionBoard) -> Option<String> {
 
 /// What can be asked for about the services that are chosen, or about all where none is.
 fn actions(board: Fetched<PromotionBoard>, asking: Asking, chosen: Chosen) -> AnyView {
-    let disabled = move |needs: fn(&PlaceView) -> bool, why: &'static str| {
-        Signal::derive(move || {
+    let button = move |kind: AskKind| {
+        let disabled = Signal::derive(move || {
             board.value.reading(|board| match board {
                 None => Some("It is being looked up.".to_owned()),
-                Some(board) => refusal(board).or_else(|| (!places(board).any(needs)).then(|| why.to_owned())),
+                Some(board) => refusal(board).or_else(|| senseless(kind, board).map(str::to_owned)),
             })
-        })
+        });
+        let look = if kind == AskKind::Promote { Kind::Primary } else { Kind::Plain };
+        let press = move || asking.open(kind, chosen.get_untracked(), None);
+        view! { <Button label=joined(&[kind.label(), "…"]) kind=look disabled_reason=disabled on_press=press /> }
+            .into_any()
     };
-    let press = move |kind| move || asking.open(kind, chosen.get_untracked(), None);
-    let nothing_moves = "The repository says the same in every environment, or what differs is held.";
     let buttons = move || {
         let any = board.value.reading(|board| board.is_some_and(|board| !board.services.is_empty()));
-        any.then(|| {
-            view! {
-                <Button
-                    label="Freeze…"
-                    disabled_reason=disabled(|_| true, "")
-                    on_press=press(AskKind::Freeze)
-                />
-                <Button
-                    label="Resume…"
-                    disabled_reason=disabled(|place| !place.cell.holds.is_empty(), "Nothing is frozen or held.")
-                    on_press=press(AskKind::Resume)
-                />
-                <Button
-                    label="Revert…"
-                    disabled_reason=disabled(|_| true, "")
-                    on_press=press(AskKind::Revert)
-                />
-                <Button
-                    label="Promote…"
-                    kind=Kind::Primary
-                    disabled_reason=disabled(|place| place.can_receive, nothing_moves)
-                    on_press=press(AskKind::Promote)
-                />
-            }
-            .into_any()
-        })
+        let kinds = [AskKind::Freeze, AskKind::Resume, AskKind::Revert, AskKind::Promote];
+        any.then(|| kinds.map(button).into_iter().collect_view())
     };
     view! { {move || buttons().into_any()} }.into_any()
+}
+
+/// Why nobody needs to ask for this anywhere.
+fn senseless(kind: AskKind, board: &PromotionBoard) -> Option<&'static str> {
+    match kind {
+        AskKind::Promote if !places(board).any(|place| place.can_receive) => {
+            Some("The repository says the same in every environment, or what differs is held.")
+        }
+        AskKind::Resume if places(board).all(|place| place.cell.holds.is_empty()) => {
+            Some("Nothing is frozen or held.")
+        }
+        AskKind::Freeze | AskKind::Resume | AskKind::Promote | AskKind::Revert => None,
+    }
 }
 
 fn content(board: &PromotionBoard, asking: Asking, chosen: Chosen) -> AnyView {

@@ -5,9 +5,10 @@ use domain::wire::gitops::PromotionBoard;
 use leptos::prelude::*;
 
 use super::draft::{AT, Choice, Draft, before};
+use crate::fetched::Fetched;
 use crate::format::joined;
 use crate::reading::Reading;
-use crate::ui::select_field;
+use crate::ui::{select_field, small_button};
 
 /// How long a freeze can last, in seconds.
 const LASTS: [(&str, &str); 8] = [
@@ -21,25 +22,35 @@ const LASTS: [(&str, &str); 8] = [
     (AT, "a certain time"),
 ];
 
+/// What there is to choose from, as it is known.
+pub(super) type Board = Fetched<PromotionBoard>;
+
+fn of<T: Default>(board: Board, read: impl FnOnce(&PromotionBoard) -> T) -> T {
+    board.value.reading_untracked(|board| board.map(read)).unwrap_or_default()
+}
+
 /// What is asked of one kind of operation.
-pub(super) fn fields(draft: RwSignal<Draft>, board: StoredValue<PromotionBoard>) -> AnyView {
+pub(super) fn fields(draft: RwSignal<Draft>, board: Board) -> AnyView {
+    // Counts what has other services be chosen from.
+    let turned = RwSignal::new(0_u32);
     let more = match draft.reading_untracked(|draft| draft.kind) {
-        AskKind::Promote => one_environment(draft, board, "To"),
-        AskKind::Revert => one_environment(draft, board, "In"),
-        AskKind::Freeze => view! { {environments(draft, board)} {ends(draft)} }.into_any(),
+        AskKind::Promote => one_environment(draft, board, turned, "To"),
+        AskKind::Revert => one_environment(draft, board, turned, "In"),
+        AskKind::Freeze => view! { {environments(draft, board, turned)} {ends(draft)} }.into_any(),
         AskKind::Resume => ().into_any(),
     };
-    view! { {more} {services(draft, board)} }.into_any()
+    view! { {more} {services(draft, board, turned)} }.into_any()
 }
 
 /// The environments that a tag can come to, or be put back in.
 fn one_environment(
     draft: RwSignal<Draft>,
-    board: StoredValue<PromotionBoard>,
+    board: Board,
+    turned: RwSignal<u32>,
     label: &'static str,
 ) -> AnyView {
     let is_promotion = draft.reading_untracked(|draft| draft.kind == AskKind::Promote);
-    let options = board.with_value(|board| {
+    let options = of(board, |board| {
         let names = board.environments.iter().map(|row| row.name.clone());
         let options = names.filter_map(|name| {
             let text = match before(board, &name) {
@@ -55,17 +66,20 @@ fn one_environment(
     });
     let choose = move |event| {
         let name = event_target_value(&event);
-        let services = draft.reading_untracked(|draft| draft.services.keys().cloned().collect());
+        let services: Vec<String> =
+            draft.reading_untracked(|draft| draft.services.iter().map(|(name, _)| name.clone()).collect());
         let kind = draft.reading_untracked(|draft| draft.kind);
         // What was chosen for one environment need not make sense in another.
-        let other = board.with_value(|board| {
+        let other = of(board, |board| {
             let mut other = Draft::of(kind, board, &services, Some(&name));
             if other.services.is_empty() {
-                other = Draft::of(kind, board, &std::collections::BTreeSet::new(), Some(&name));
+                other = Draft::of(kind, board, &[], Some(&name));
             }
-            other
+            Some(other)
         });
+        let Some(other) = other else { return };
         draft.set(other);
+        turned.update(|turned| *turned += 1);
     };
     view! {
         <label class="field">
@@ -76,9 +90,9 @@ fn one_environment(
     .into_any()
 }
 
-fn environments(draft: RwSignal<Draft>, board: StoredValue<PromotionBoard>) -> AnyView {
+fn environments(draft: RwSignal<Draft>, board: Board, turned: RwSignal<u32>) -> AnyView {
     let names: Vec<String> =
-        board.with_value(|board| board.environments.iter().map(|row| row.name.clone()).collect());
+        of(board, |board| board.environments.iter().map(|row| row.name.clone()).collect());
     let boxes = names
         .into_iter()
         .map(|name| {
@@ -86,12 +100,12 @@ fn environments(draft: RwSignal<Draft>, board: StoredValue<PromotionBoard>) -> A
             let checked = move || draft.reading(|draft| draft.environments.contains(&is_it));
             let choose = move |chosen: bool| {
                 draft.update(|draft| {
+                    draft.environments.retain(|one| *one != it);
                     if chosen {
-                        draft.environments.insert(it.clone());
-                    } else {
-                        draft.environments.remove(&it);
+                        draft.environments.push(it.clone());
                     }
                 });
+                turned.update(|turned| *turned += 1);
             };
             check(name, String::new(), None, Signal::derive(checked), Box::new(choose))
         })
@@ -136,96 +150,73 @@ fn ends(draft: RwSignal<Draft>) -> AnyView {
     .into_any()
 }
 
-fn services(draft: RwSignal<Draft>, board: StoredValue<PromotionBoard>) -> AnyView {
+fn services(draft: RwSignal<Draft>, board: Board, turned: RwSignal<u32>) -> AnyView {
+    let choices = move || of(board, |board| draft.reading_untracked(|draft| draft.choices(board)));
     // Made anew where others can be chosen, and not with each box that is ticked.
-    let choices = Memo::new(move |_| board.with_value(|board| draft.reading(|draft| draft.choices(board))));
     let list = move || {
-        choices.reading(|choices| {
-            if choices.is_empty() {
-                return view! { <p class="mut">"None that this makes sense for."</p> }.into_any();
-            }
-            choices.iter().map(|choice| service(choice, draft)).collect_view().into_any()
-        })
+        turned.track();
+        let choices = choices();
+        if choices.is_empty() {
+            return view! { <p class="mut">"None that this makes sense for."</p> }.into_any();
+        }
+        choices.into_iter().map(|choice| service(choice, draft)).collect_view().into_any()
     };
     let all = move |chosen: bool| {
-        draft.update(|draft| {
-            let open = choices.reading_untracked(|choices| {
-                let open = choices.iter().filter(|choice| choice.refusal.is_none());
-                open.map(|choice| choice.service.clone()).collect::<Vec<_>>()
-            });
-            for name in open {
-                if chosen {
-                    draft.services.entry(name).or_default();
-                } else {
-                    draft.services.remove(&name);
+        let press = move || {
+            draft.update(|draft| {
+                for choice in choices().iter().filter(|choice| choice.refusal.is_none()) {
+                    draft.choose(&choice.service, chosen);
                 }
-            }
-        });
-    };
-    let several = move || {
-        choices.reading(|choices| choices.len() > 1).then(|| {
-        view! {
-            <div class="acts">
-                <button type="button" class="btn small" on:click=move |_| all(true)>"All services"</button>
-                <button type="button" class="btn small" on:click=move |_| all(false)>"None"</button>
-            </div>
-        }
-    })
+            });
+        };
+        Box::new(press) as Box<dyn Fn()>
     };
     view! {
         <fieldset class="picks">
             <legend>"Services"</legend>
             <div class="picks-list">{move || list()}</div>
-            {move || several().into_any()}
+            <div class="acts">
+                {small_button("All", "All services".to_owned(), all(true))}
+                {small_button("None", "No service".to_owned(), all(false))}
+            </div>
         </fieldset>
     }
     .into_any()
 }
 
-fn service(choice: &Choice, draft: RwSignal<Draft>) -> AnyView {
-    let Choice { service, note, refusal } = choice.clone();
+fn service(choice: Choice, draft: RwSignal<Draft>) -> AnyView {
+    let Choice { service, note, refusal } = choice;
     let (is_it, it) = (service.clone(), service.clone());
     let open = refusal.is_none();
-    let checked = Signal::derive(move || open && draft.reading(|draft| draft.services.contains_key(&is_it)));
-    let choose = move |chosen: bool| {
-        draft.update(|draft| {
-            if chosen {
-                draft.services.entry(it.clone()).or_default();
-            } else {
-                draft.services.remove(&it);
-            }
-        });
-    };
-    let goes_back = draft.reading_untracked(|draft| draft.kind == AskKind::Revert);
-    let named = StoredValue::new(service.clone());
-    let tag = move || (goes_back && checked.get()).then(|| tag(named.get_value(), draft));
-    view! {
-        <div class="pick-row">
-            {check(service, note, refusal, checked, Box::new(choose))}
-            {move || tag().into_any()}
-        </div>
-    }
-    .into_any()
+    let checked = Signal::derive(move || {
+        open && draft.reading(|draft| draft.services.iter().any(|(name, _)| *name == is_it))
+    });
+    let choose = move |chosen| draft.update(|draft| draft.choose(&it, chosen));
+    let goes_back = open && draft.reading_untracked(|draft| draft.kind == AskKind::Revert);
+    let tag = goes_back.then(|| tag(service.clone(), checked, draft));
+    view! { <div class="pick-row">{check(service, note, refusal, checked, Box::new(choose))} {tag}</div> }
+        .into_any()
 }
 
-/// The tag that a service goes back to.
-fn tag(service: String, draft: RwSignal<Draft>) -> AnyView {
-    let value = draft.reading_untracked(|draft| draft.services.get(&service).cloned()).unwrap_or_default();
+/// The tag that a service goes back to, where it does.
+fn tag(service: String, checked: Signal<bool>, draft: RwSignal<Draft>) -> AnyView {
     let label = joined(&["Tag of ", &service]);
     let type_in = move |event| {
         draft.update(|draft| {
-            draft.services.insert(service.clone(), event_target_value(&event));
+            if let Some((_, tag)) = draft.services.iter_mut().find(|(name, _)| *name == service) {
+                *tag = event_target_value(&event);
+            }
         });
     };
     view! {
         <input
             type="text"
             class="tag-field"
+            hidden=move || !checked.get()
             aria-label=label
             placeholder="the one before"
             autocomplete="off"
             spellcheck="false"
-            prop:value=value
             on:input=type_in
         />
     }

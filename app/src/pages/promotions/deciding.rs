@@ -1,7 +1,5 @@
 //! What is decided about an operation: to approve it, to have it merged, to close it; each with what it would do in sight.
 
-use std::sync::Arc;
-
 use domain::wire::gitops::OperationView;
 use leptos::prelude::*;
 
@@ -28,6 +26,15 @@ impl Decision {
             Decision::Approve => "Approve",
             Decision::Merge => "Merge",
             Decision::Close => "Close",
+        }
+    }
+
+    /// What the dialog's own button says: a dialog is closed too.
+    fn act(self) -> &'static str {
+        match self {
+            Decision::Approve => "Approve",
+            Decision::Merge => "Merge",
+            Decision::Close => "Close the request",
         }
     }
 
@@ -73,25 +80,18 @@ impl Decision {
 #[derive(Clone, Copy)]
 pub(super) struct Deciding {
     open: RwSignal<bool>,
-    decision: RwSignal<Decision>,
-    view: StoredValue<Option<OperationView>>,
-    /// Looks again at what is shown.
-    after: StoredValue<Arc<dyn Fn() + Send + Sync>>,
+    subject: StoredValue<Option<(Decision, OperationView)>>,
+    /// Counts the decisions, so that what is shown of operations is looked at again.
+    pub(super) decided: RwSignal<u32>,
 }
 
 impl Deciding {
-    pub(super) fn new(after: Box<dyn Fn() + Send + Sync>) -> Deciding {
-        Deciding {
-            open: RwSignal::new(false),
-            decision: RwSignal::new(Decision::Approve),
-            view: StoredValue::new(None),
-            after: StoredValue::new(after.into()),
-        }
+    pub(super) fn new() -> Deciding {
+        Deciding { open: RwSignal::new(false), subject: StoredValue::new(None), decided: RwSignal::new(0) }
     }
 
     fn open(self, decision: Decision, view: OperationView) {
-        self.decision.set(decision);
-        self.view.set_value(Some(view));
+        self.subject.set_value(Some((decision, view)));
         self.open.set(true);
     }
 }
@@ -115,9 +115,11 @@ pub(super) fn title(view: &OperationView) -> String {
 #[component]
 pub(super) fn DecidingDialog(deciding: Deciding) -> AnyView {
     let title = Signal::derive(move || {
-        let decision = deciding.decision.get().label();
-        let of = deciding.view.with_value(|view| view.as_ref().map(title)).unwrap_or_default();
-        joined(&[decision, ": ", &of])
+        deciding.open.track();
+        let title = deciding.subject.with_value(|subject| {
+            subject.as_ref().map(|(decision, view)| joined(&[decision.label(), ": ", &title(view)]))
+        });
+        title.unwrap_or_default()
     });
     view! { <Dialog open=deciding.open id="deciding-title" title content=move || form(deciding) /> }
         .into_any()
@@ -125,8 +127,7 @@ pub(super) fn DecidingDialog(deciding: Deciding) -> AnyView {
 
 /// The body of the dialog; made when it opens.
 fn form(deciding: Deciding) -> AnyView {
-    let decision = deciding.decision.get_untracked();
-    let Some(view) = deciding.view.get_value() else { return ().into_any() };
+    let Some((decision, view)) = deciding.subject.get_value() else { return ().into_any() };
     let operation = view.operation;
     let reason = RwSignal::new(String::new());
     let deed = Deed::new();
@@ -155,9 +156,7 @@ fn form(deciding: Deciding) -> AnyView {
             Ok(())
         });
         let after = move || {
-            if let Some(after) = deciding.after.try_get_value() {
-                after();
-            }
+            deciding.decided.try_update(|decided| *decided += 1);
         };
         deed.run(request, decision.done(), Box::new(after));
     };
@@ -187,7 +186,7 @@ fn form(deciding: Deciding) -> AnyView {
         <div class="dialog-acts">
             <span class="mut" role="status">{move || blocked.get()}</span>
             <Button label="Cancel" on_press=move || deciding.open.set(false) />
-            <Button label=decision.label() kind disabled_reason=blocked on_press=decide />
+            <Button label=decision.act() kind disabled_reason=blocked on_press=decide />
         </div>
     }
     .into_any()

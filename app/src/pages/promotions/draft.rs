@@ -1,7 +1,5 @@
 //! What is filled in for an operation, and what it comes to as something that can be asked for.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use domain::delivery::{EnvironmentName, Place, ServiceName};
 use domain::gitops::{Ask, AskKind, Return};
 use domain::time::Timestamp;
@@ -17,9 +15,9 @@ pub(super) const AT: &str = "at";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Draft {
     pub(super) kind: AskKind,
-    /// Services by name, each with the tag that it is to go back to, where one is typed.
-    pub(super) services: BTreeMap<String, String>,
-    pub(super) environments: BTreeSet<String>,
+    /// Services by name, each with the tag that it is to go back to, where one is typed. A few, so that a list is enough.
+    pub(super) services: Vec<(String, String)>,
+    pub(super) environments: Vec<String>,
     /// How long a freeze lasts, in seconds; empty is until somebody resumes, [`AT`] until the time in `until`.
     pub(super) lasts: String,
     /// As the browser's own field has it: `2026-11-22T10:00`, in UTC.
@@ -42,18 +40,18 @@ impl Draft {
     pub(super) fn of(
         kind: AskKind,
         board: &PromotionBoard,
-        services: &BTreeSet<String>,
+        services: &[String],
         environment: Option<&str>,
     ) -> Draft {
         let mut draft = Draft {
             kind,
-            services: BTreeMap::new(),
-            environments: BTreeSet::new(),
+            services: Vec::new(),
+            environments: Vec::new(),
             lasts: String::new(),
             until: String::new(),
             bypass: String::new(),
         };
-        let is_meant = |service: &str| services.is_empty() || services.contains(service);
+        let is_meant = |service: &str| services.is_empty() || services.iter().any(|meant| meant == service);
         let names = || board.environments.iter().map(|row| row.name.as_str());
         let has = |name: &str, wanted: fn(&PlaceView) -> bool| {
             board
@@ -63,7 +61,7 @@ impl Draft {
         };
         let held = |place: &PlaceView| !place.cell.holds.is_empty();
         match (kind, environment) {
-            (_, Some(name)) => drop(draft.environments.insert(name.to_owned())),
+            (_, Some(name)) => draft.environments.push(name.to_owned()),
             (AskKind::Promote, None) => {
                 let first = names().find(|name| has(name, |place| place.can_receive));
                 draft.environments.extend(first.or(names().nth(1)).map(str::to_owned));
@@ -146,14 +144,12 @@ impl Draft {
         if self.environments.is_empty() {
             return Err("Choose at least one environment.");
         }
-        let open: BTreeSet<String> = self
-            .choices(board)
-            .into_iter()
-            .filter(|choice| choice.refusal.is_none())
-            .map(|choice| choice.service)
-            .collect();
-        let services: Vec<(&String, &String)> =
-            self.services.iter().filter(|(service, _)| open.contains(*service)).collect();
+        let choices = self.choices(board);
+        let is_open = |service: &str| {
+            choices.iter().any(|choice| choice.service == service && choice.refusal.is_none())
+        };
+        let services: Vec<&(String, String)> =
+            self.services.iter().filter(|(service, _)| is_open(service)).collect();
         if services.is_empty() {
             return Err("Choose at least one service.");
         }
@@ -170,7 +166,7 @@ impl Draft {
                 Ok(Ask::Promote { services, from: name(from)?, to: name(to)? })
             }
             AskKind::Revert => {
-                let back = |(name, tag): (&String, &String)| {
+                let back = |(name, tag): &(String, String)| {
                     let tag = Some(tag.trim().to_owned()).filter(|tag| !tag.is_empty());
                     Ok(Return { service: service(name)?, tag })
                 };
@@ -178,19 +174,28 @@ impl Draft {
                 Ok(Ask::Revert { environment: name(one())?, returns })
             }
             AskKind::Freeze | AskKind::Resume => {
-                let mut places = BTreeSet::new();
+                let mut places = Vec::new();
                 for (one, _) in services {
                     for environment in &self.environments {
                         if place(board, one, environment).is_some_and(|place| self.reaches(place)) {
-                            places.insert(Place { service: service(one)?, environment: name(environment)? });
+                            places.push(Place { service: service(one)?, environment: name(environment)? });
                         }
                     }
                 }
+                let places = places.into_iter().collect();
                 match self.kind {
                     AskKind::Resume => Ok(Ask::Resume { places }),
                     _ => Ok(Ask::Freeze { places, until: self.ends(now)?, bypass: self.let_through() }),
                 }
             }
+        }
+    }
+
+    /// Chooses a service, or does not.
+    pub(super) fn choose(&mut self, service: &str, chosen: bool) {
+        self.services.retain(|(one, _)| chosen || one != service);
+        if chosen && self.services.iter().all(|(one, _)| one != service) {
+            self.services.push((service.to_owned(), String::new()));
         }
     }
 
@@ -287,7 +292,7 @@ mod tests {
     }
 
     fn draft(kind: AskKind, services: &[&str], environment: Option<&str>) -> Draft {
-        let services = services.iter().map(|name| (*name).to_owned()).collect();
+        let services: Vec<String> = services.iter().map(|name| (*name).to_owned()).collect();
         Draft::of(kind, &board(), &services, environment)
     }
 

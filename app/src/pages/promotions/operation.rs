@@ -21,7 +21,9 @@ pub(super) fn page(id: String) -> AnyView {
     browser::set_title(&joined(&["Operation ", &id]));
     let live: Live = expect_context();
     let id = StoredValue::new(id);
+    let deciding = Deciding::new();
     let found = fetched(move || {
+        deciding.decided.track();
         live.gitops.track();
         Box::pin(api::gitops_operation(id.get_value()))
     });
@@ -30,7 +32,6 @@ pub(super) fn page(id: String) -> AnyView {
             found.retry();
         }
     });
-    let deciding = Deciding::new(Box::new(move || found.try_retry()));
     let title = move || {
         let title = found.value.reading(|found| found.map(deciding::title));
         title.unwrap_or_else(|| joined(&["Operation ", &id.get_value()]))

@@ -70,10 +70,9 @@ fn cells(row: &PromotionRow, board: &PromotionBoard, asking: Asking, chosen: Cho
     let checked = move || chosen.reading(|chosen| chosen.contains(&is_it));
     let choose = move |event| {
         chosen.update(|chosen| {
+            chosen.retain(|one| *one != it);
             if event_target_checked(&event) {
-                chosen.insert(it.clone());
-            } else {
-                chosen.remove(&it);
+                chosen.push(it.clone());
             }
         });
     };
@@ -188,7 +187,7 @@ fn held(hold: &Hold, cell: &Cell<'_>, asking: Asking) -> AnyView {
     };
     let (service, environment) = (cell.service.to_owned(), cell.environment.to_owned());
     let press = move || {
-        asking.open(AskKind::Resume, [service.clone()].into(), Some(environment.clone()));
+        asking.open(AskKind::Resume, vec![service.clone()], Some(environment.clone()));
     };
     let label = joined(&["Resume ", &cell.name()]);
     view! {
@@ -205,7 +204,7 @@ fn held(hold: &Hold, cell: &Cell<'_>, asking: Asking) -> AnyView {
 fn acts(cell: &Cell<'_>, asking: Asking) -> AnyView {
     let ask = |kind| {
         let (service, environment) = (cell.service.to_owned(), cell.environment.to_owned());
-        let press = move || asking.open(kind, [service.clone()].into(), Some(environment.clone()));
+        let press = move || asking.open(kind, vec![service.clone()], Some(environment.clone()));
         Box::new(press) as Box<dyn Fn()>
     };
     let waits = cell.before.filter(|_| cell.place.can_receive).map(|(environment, tag)| {
