@@ -3,11 +3,13 @@
 pub mod edit;
 pub mod hold;
 pub mod host;
+mod looking;
 mod operations;
 pub(crate) mod pin;
 mod planning;
 mod window;
 mod work;
 
-pub use operations::{Actor, Gitops, GitopsError, MOST_OPERATIONS, Surroundings};
+pub use looking::Surroundings;
+pub use operations::{Actor, Gitops, GitopsError, MOST_OPERATIONS};
 pub use window::{FreezeWindow, InvalidWindow, LONGEST_WINDOW};

@@ -3,6 +3,7 @@
 
 mod approval;
 mod ask;
+mod brought;
 mod effect;
 mod operation;
 mod plan;
@@ -14,6 +15,7 @@ mod words;
 
 pub use approval::{Approval, ApprovalRefusal, Person, approval_refusal};
 pub use ask::{Ask, AskError, AskKind, Return};
+pub use brought::{Brought, BroughtCommit, brought};
 pub use effect::{Effect, PlaceSeen, effect};
 pub use operation::{
     Closing, InvalidOperationId, Merged, Move, Operation, OperationId, OperationStatus, PullRequest,

@@ -538,6 +538,20 @@ fn show_plan(plan: &Plan, output: Output) -> Result<(), CommandError> {
             check.message
         ))?;
     }
+    for brought in &plan.brought {
+        let At { service, environment } = &brought.place;
+        let mut text = format!("\n{service} in {environment}: {}", brought.headline());
+        for commit in &brought.commits {
+            let short: String = commit.commit.as_str().chars().take(7).collect();
+            let title = commit.title.as_deref().unwrap_or_default();
+            let author = commit.author.as_deref().unwrap_or("unknown");
+            text.push_str(&format!("\n  {short} {title} ({author})"));
+        }
+        if brought.more > 0 {
+            text.push_str(&format!("\n  and {} more", brought.more));
+        }
+        print_text(&text)?;
+    }
     for file in &plan.files {
         print_text(&format!("\n{}\n{}", file.path, file.diff.trim_end()))?;
     }

@@ -1,11 +1,12 @@
 //! A plan as people read it: each value now and next, what was looked at, and the files line by line.
 
-use domain::gitops::{Check, FileDiff, Plan, Step, StepKind, Verdict};
+use domain::gitops::{Brought, Check, FileDiff, Plan, Step, StepKind, Verdict};
 use leptos::prelude::*;
 
 use super::words;
 use crate::format::{self, joined};
 use crate::pages::delivery::grid::grid;
+use crate::paths;
 use crate::ui::Empty;
 
 /// All of it, one below the other.
@@ -13,6 +14,7 @@ pub(super) fn plan(plan: &Plan) -> AnyView {
     view! {
         {steps(&plan.steps)}
         {checks(&plan.checks)}
+        {brought(&plan.brought)}
         {diffs(&plan.files)}
     }
     .into_any()
@@ -83,6 +85,27 @@ fn check(check: &Check) -> AnyView {
         </li>
     }
     .into_any()
+}
+
+/// The commits that come or go with each tag.
+pub(super) fn brought(all: &[Brought]) -> AnyView {
+    let one = |brought: &Brought| {
+        let said = joined(&[&words::place(&brought.place), ": ", &brought.headline()]);
+        let commits = brought.commits.iter().map(|commit| {
+            let href = paths::change(brought.place.service.as_str(), commit.commit.as_str());
+            let short = commit.commit.as_str().get(..7).unwrap_or_default().to_owned();
+            let title = commit.title.as_deref().unwrap_or_default();
+            let about = joined(&[" ", title, " · ", commit.author.as_deref().unwrap_or("unknown")]);
+            view! { <li><a class="mono link" href=href>{short}</a>{about}</li> }
+        });
+        let more = (brought.more > 0).then(|| {
+            let text = joined(&["and ", &brought.more.to_string(), " more"]);
+            view! { <li class="mut">{text}</li> }
+        });
+        view! { <details class="passed"><summary>{said}</summary><ul>{commits.collect_view()} {more}</ul></details> }
+            .into_any()
+    };
+    all.iter().map(one).collect_view().into_any()
 }
 
 /// The files line by line.

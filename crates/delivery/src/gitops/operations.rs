@@ -3,23 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use domain::audit::{AuditAction, NewAuditEntry};
-use domain::delivery::{Cell, EnvironmentName, ImageState, Place, Scene, Seen, ServiceName, Stage, Status};
+use domain::delivery::{EnvironmentName, Place, Scene, Seen, ServiceName};
 use domain::gitops::{
-    Ask, Before, Check, Found, Operation, OperationId, OperationStatus, Person, Plan, PromotionSource,
-    Return, StepKind, Verdict, approval_refusal, preflight,
+    Ask, Before, Check, Operation, OperationId, OperationStatus, Person, Plan, Return, StepKind,
+    approval_refusal, preflight,
 };
 use jiff::Timestamp;
 use store::{Decision, DecisionKind};
 use tokio::sync::Notify;
 
 use super::host::{GithubHost, Host, HostError, LocalHost};
+use super::looking::Surroundings;
 use super::planning::{Draft, Layouts, PlanError, Snapshot, Updated, UpdaterWanted, Wanted, fingerprint};
 use crate::git::effective::Effective;
 use crate::git::{GitopsConfig, RepositoryAt};
 use crate::github::{GithubClient, GithubError};
-use crate::{ClusterArn, Delivery, DeliveryError, EnvironmentRules};
+use crate::{Delivery, DeliveryError, EnvironmentRules};
 
 /// How many operations a list answers at most.
 pub const MOST_OPERATIONS: u32 = 200;
@@ -29,7 +29,7 @@ pub const MOST_OPERATIONS: u32 = 200;
 pub struct Gitops {
     pub(super) delivery: Delivery,
     pub(super) repositories: Arc<Vec<Repository>>,
-    around: Arc<dyn Surroundings>,
+    pub(super) around: Arc<dyn Surroundings>,
     /// That there is something to do, for who works in this process.
     pub(super) wake: Arc<Notify>,
 }
@@ -39,26 +39,6 @@ pub(super) struct Repository {
     pub config: GitopsConfig,
     pub host: Box<dyn Host>,
     layouts: Layouts,
-}
-
-/// What else is asked before a tag comes somewhere.
-#[async_trait]
-pub trait Surroundings: Send + Sync {
-    /// The image of a tag in its registry, with its digest; `None` where it is not there, and `Err` with the reason where no registry
-    /// tells.
-    async fn image(&self, service: &ServiceName, tag: &str) -> Result<Option<(ImageState, String)>, String>;
-
-    /// What the policy says of a promotion to a place whose pods run on the nodes of a cluster.
-    async fn policy(
-        &self,
-        place: &Place,
-        tag: &str,
-        cluster: &ClusterArn,
-        now: Timestamp,
-    ) -> (Verdict, String);
-
-    /// Under which policy that was said.
-    fn policy_revision(&self) -> String;
 }
 
 /// Who asks for something.
@@ -375,7 +355,7 @@ impl Gitops {
         let snapshot = repository.layouts.read(repository.host.as_ref(), &places).await?;
         let wanted = self.wanted(repository, &snapshot, ask).await?;
         let Draft { base, mut steps, diffs, files } = repository.layouts.draft(&snapshot, &wanted)?;
-        let mut checks = Vec::new();
+        let (mut checks, mut moved) = (Vec::new(), Vec::new());
         if matches!(ask, Ask::Promote { .. } | Ask::Revert { .. }) {
             let cells = self.cells(now).await?;
             for one in &wanted {
@@ -387,6 +367,11 @@ impl Gitops {
                     .find(|step| step.place == one.of.place && step.after.as_ref() == Some(tag));
                 if let Some(step) = step {
                     step.digest = digest;
+                    if let Some(before) = &step.before {
+                        let now_there = self.around.image(&one.of.place.service, before).await;
+                        step.digest_before = now_there.ok().flatten().map(|(_, digest)| digest);
+                        moved.extend(self.brought(&one.of.place, before, tag).await?);
+                    }
                 }
             }
         }
@@ -397,6 +382,7 @@ impl Gitops {
             fingerprint: fingerprint(&steps),
             steps,
             files: diffs,
+            brought: moved,
             checks,
         };
         Ok(Planned { plan, files })
@@ -528,79 +514,5 @@ impl Gitops {
                 place.service, place.environment
             ))
         })
-    }
-
-    pub(super) async fn cells(&self, now: Timestamp) -> Result<BTreeMap<Place, Cell>, GitopsError> {
-        let rows = self.delivery.matrix(now).await?;
-        let cells = rows.into_iter().flat_map(|(_, cells)| cells);
-        Ok(cells
-            .map(|cell| {
-                let place = Place { service: cell.service.clone(), environment: cell.environment.clone() };
-                (place, cell)
-            })
-            .collect())
-    }
-
-    /// Everything that a check needs of a tag that is to come to a place, and the image's digest.
-    async fn found(
-        &self,
-        ask: &Ask,
-        place: &Place,
-        tag: &str,
-        cells: &BTreeMap<Place, Cell>,
-        now: Timestamp,
-    ) -> Result<(Found, Option<String>), GitopsError> {
-        let source = match ask {
-            Ask::Promote { from, .. } => {
-                let at = Place { service: place.service.clone(), environment: from.clone() };
-                cells.get(&at).map(|cell| PromotionSource {
-                    environment: from.clone(),
-                    health: cell.health,
-                    desired: Some(tag.to_owned()),
-                    runs: cell.current.as_ref().and_then(|current| current.version.clone()),
-                    in_progress: cell.in_progress.is_some(),
-                })
-            }
-            Ask::Freeze { .. } | Ask::Resume { .. } | Ask::Revert { .. } => None,
-        };
-        let (image, digest) = match self.around.image(&place.service, tag).await {
-            Ok(Some((state, digest))) => (Ok(Some(state)), Some(digest)),
-            Ok(None) => (Ok(None), None),
-            Err(why) => (Err(why), None),
-        };
-        let rules = self.delivery.config.rules(&place.environment);
-        let is_promotion = matches!(ask, Ask::Promote { .. });
-        let policy = match rules.cluster.filter(|_| is_promotion) {
-            Some(cluster) => Some(self.around.policy(place, tag, &cluster, now).await),
-            None => None,
-        };
-        // A place that is held may go back further.
-        let in_force = match is_promotion {
-            true => cells.get(place).map(|cell| cell.holds.clone()).unwrap_or_default(),
-            false => Vec::new(),
-        };
-        let found = Found {
-            place: place.clone(),
-            tag: tag.to_owned(),
-            source,
-            image,
-            bundle: self.bundle(&place.service, tag).await?,
-            holds: in_force,
-            window: self.delivery.config.closed(&place.environment, now).filter(|_| is_promotion),
-            policy,
-        };
-        Ok((found, digest))
-    }
-
-    /// Whether the bundle of a tag's commit was published; `None` where the service has none, or the commit is not known.
-    async fn bundle(&self, service: &ServiceName, tag: &str) -> Result<Option<bool>, GitopsError> {
-        let names = BTreeSet::from([tag.to_owned()]);
-        let known = self.delivery.store.commits_of_images(service, &names).await?;
-        let commit = known.get(tag).cloned().or_else(|| crate::images::commit_in_tag(tag));
-        let Some(commit) = commit else { return Ok(None) };
-        let facts = self.delivery.store.facts_of(service, &commit).await?;
-        let mut assets = facts.iter().filter(|fact| fact.stage == Stage::Assets).peekable();
-        let any = assets.peek().is_some();
-        Ok(any.then(|| assets.any(|fact| fact.status == Status::Succeeded)))
     }
 }

@@ -181,6 +181,7 @@ impl Layouts {
             before: Some(found.tag.clone()),
             after: Some(tag.to_owned()),
             restores: Vec::new(),
+            digest_before: None,
             digest: None,
         };
         Ok(Some((step, found.path, change)))
@@ -221,6 +222,7 @@ impl Layouts {
                 before,
                 after,
                 restores,
+                digest_before: None,
                 digest: None,
             };
         match wanted {
@@ -350,7 +352,7 @@ impl Snapshot {
 /// SHA-256 of what is written where.
 pub(super) fn fingerprint(steps: &[Step]) -> String {
     let mut hash = Sha256::new();
-    for Step { place, kind, path, key, before, after, restores: _, digest: _ } in steps {
+    for Step { place, kind, path, key, before, after, restores: _, digest_before: _, digest: _ } in steps {
         let kind = match kind {
             StepKind::Tag => "tag",
             StepKind::Hold(_) => "hold",

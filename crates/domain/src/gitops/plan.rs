@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Check;
+use super::{Brought, Check};
 use crate::delivery::{Place, UpdaterMode};
 
 /// Everything that one commit changes, made on one commit of the branch.
@@ -17,6 +17,9 @@ pub struct Plan {
     pub base: String,
     pub steps: Vec<Step>,
     pub files: Vec<FileDiff>,
+    /// The commits that come or go with each tag, where they are known.
+    #[serde(default)]
+    pub brought: Vec<Brought>,
     /// What was looked at before, and what was found.
     pub checks: Vec<Check>,
     /// SHA-256 in hexadecimal of what is written where: of the steps and of the changed lines, and not of the commit that it was made
@@ -38,7 +41,9 @@ pub struct Step {
     /// What a hold took the place of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub restores: Vec<Before>,
-    /// The digest that `after` names in the registry, where it is known.
+    /// The digests that `before` and `after` name in the registry, where they are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest_before: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
 }

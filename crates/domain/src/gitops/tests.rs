@@ -46,6 +46,7 @@ fn step(place: Place, kind: StepKind, after: Option<&str>) -> Step {
         before: Some("1.4.1".into()),
         after: after.map(str::to_owned),
         restores: Vec::new(),
+        digest_before: None,
         digest: None,
     }
 }
@@ -57,6 +58,7 @@ fn plan(steps: Vec<Step>) -> Plan {
         base: "b0".into(),
         steps,
         files: Vec::new(),
+        brought: Vec::new(),
         checks: Vec::new(),
         fingerprint: "f1".into(),
     }

@@ -41,6 +41,7 @@ fn operation(number: u8) -> Operation {
             base: "b0".into(),
             steps: Vec::new(),
             files: Vec::new(),
+            brought: Vec::new(),
             checks: Vec::new(),
             fingerprint: "f1".into(),
         },
