@@ -112,6 +112,8 @@ pub struct GithubConfig {
     /// Whether deployments on GitHub are polled as what an environment serves. GitHub makes one for every job that names an
     /// environment, be it only for an approval, so that this is asked for rather than assumed.
     pub deployments: bool,
+    /// Whether GitHub is told, as deployments, where commits are live.
+    pub report_deployments: bool,
 }
 
 /// As whom the API is asked.
@@ -147,6 +149,7 @@ impl Default for GithubConfig {
             auth: GithubAuth::None,
             poll_interval: GithubConfig::POLL_INTERVAL,
             deployments: false,
+            report_deployments: false,
         }
     }
 }

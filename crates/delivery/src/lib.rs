@@ -19,6 +19,7 @@ mod readers;
 pub mod report;
 mod services;
 mod sources;
+mod telling;
 mod views;
 
 use std::fmt::Display;

@@ -130,7 +130,8 @@ impl Serve {
         let address = listener.local_addr().unwrap_or(config.listen);
         tracing::info!(server.address = %address, server.commit = build::COMMIT, "listening on http://{address}");
         let background = tokio::spawn({
-            let (fleet, shutdown, followed) = (fleet.clone(), shutdown.clone(), delivery.clone());
+            let (fleet, shutdown) = (fleet.clone(), shutdown.clone());
+            let (followed, told) = (delivery.clone(), delivery.clone());
             async move {
                 let releases = async {
                     if let Some(((publisher, _), service)) = publisher.zip(config.publish.service) {
@@ -142,6 +143,7 @@ impl Serve {
                     releases,
                     followed.follow_until(readers, shutdown.clone()),
                     gitops.work_until(shutdown.clone()),
+                    tell_github(&told, shutdown.clone()),
                     webhook::send_until(fleet, config.webhooks, shutdown.clone())
                 );
             }
@@ -163,6 +165,12 @@ impl Serve {
         }
         fleet.store().close().await;
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+async fn tell_github(delivery: &Delivery, shutdown: CancellationToken) {
+    if let Err(error) = delivery.tell_github_until(shutdown).await {
+        tracing::error!(%error, "GitHub is not told where commits are live");
     }
 }
 

@@ -214,6 +214,13 @@ pub(crate) const KEYS: &[Key] = &[
         "whether GitHub's deployments say what an environment serves",
     ),
     key(
+        "delivery.github_report_deployments",
+        "TOLLGATE_DELIVERY_GITHUB_REPORT_DEPLOYMENTS",
+        None,
+        "false",
+        "whether GitHub is told, as deployments, where commits are live",
+    ),
+    key(
         "delivery.registry_poll",
         "TOLLGATE_DELIVERY_REGISTRY_POLL",
         None,

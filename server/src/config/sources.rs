@@ -47,6 +47,7 @@ pub(super) fn github(layers: &Layers) -> Result<GithubConfig, ConfigError> {
         auth,
         poll_interval: layers.duration("delivery.github_poll", POLL)?,
         deployments: layers.boolean("delivery.github_deployments")?,
+        report_deployments: layers.boolean("delivery.github_report_deployments")?,
     })
 }
 

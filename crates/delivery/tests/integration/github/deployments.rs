@@ -1,9 +1,15 @@
 //! What GitHub is told of where a commit is live.
 
+use std::time::{Duration, Instant};
+
 use delivery::github::{DeploymentReport, DeploymentState, GithubClient, GithubError};
 use delivery::reader::Reader;
-use delivery::{DeliveryConfig, GithubConfig};
+use delivery::{Delivery, DeliveryConfig, GithubConfig};
+use domain::delivery::{CommitSha, EnvironmentName, Fact, ServiceName, Source, Stage, Status};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
+use store::Store;
+use tokio_util::sync::CancellationToken;
 
 use super::stand_in::World;
 use super::{SHOP, followed, now, one_commit, sha};
@@ -103,4 +109,48 @@ async fn what_was_told_is_not_read_back() {
     let facts = reader.read(now()).await.unwrap().facts;
     assert!(!facts.is_empty() && facts.iter().all(|fact| fact.environment.is_none()), "{facts:?}");
     world.asked().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_goes_live_is_told_and_what_it_replaces() {
+    let world = World::new("deployments-told");
+    one_commit(&world).await;
+    let directory = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}", directory.path().join("tollgate.db").display());
+    let store = Store::connect(&url).await.unwrap();
+    let config = followed(GithubConfig { report_deployments: true, ..world.config() });
+    let delivery = Delivery::new(store, config);
+    let live = async |number: u32| {
+        let at = now();
+        let fact = Fact {
+            source: Source::CdEvents,
+            source_id: format!("live/{number}"),
+            service: ServiceName::parse("users").unwrap(),
+            environment: Some(EnvironmentName::parse("prod").unwrap()),
+            commit: CommitSha::parse(&sha(number)).unwrap(),
+            stage: Stage::Live,
+            job: None,
+            attempt: 1,
+            status: Status::Succeeded,
+            started: None,
+            finished: Some(at - SignedDuration::from_secs(600 - i64::from(number))),
+            observed: at,
+            link: None,
+            detail: None,
+        };
+        delivery.record(vec![fact], at).await.unwrap();
+    };
+    live(1).await;
+    let shutdown = CancellationToken::new();
+    let task = tokio::spawn({
+        let (delivery, shutdown) = (delivery.clone(), shutdown.clone());
+        async move { delivery.tell_github_until(shutdown).await }
+    });
+    let begun = Instant::now();
+    while told(&world).await != [states("prod", "users", &["success"])] {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", told(&world).await);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    shutdown.cancel();
+    task.await.unwrap().unwrap();
 }
