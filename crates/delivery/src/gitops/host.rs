@@ -40,6 +40,11 @@ pub trait Host: Send + Sync {
     /// ended.
     async fn propose(&self, proposal: &Proposal) -> Result<Opened, HostError>;
 
+    /// The request that was made of an operation on `branch` since `base`, where whoever made it ended before it was written down; be it
+    /// one that has ended.
+    async fn requested(&self, operation: &str, branch: &str, base: &str)
+    -> Result<Option<Opened>, HostError>;
+
     /// Has an open request hold the proposal as it was planned anew. What was put on its branch by others stays there, and is an error.
     async fn replan(&self, opened: &Opened, proposal: &Proposal) -> Result<Opened, HostError>;
 
@@ -166,8 +171,7 @@ impl Proposal {
 
     /// Whether a commit says that it is of this operation.
     fn is_named_by(&self, message: &str) -> bool {
-        let last = message.trim_end().rsplit("\n\n").next().unwrap_or_default();
-        last.lines().any(|line| line.trim_end() == trailer(OPERATION, &self.operation))
+        names(message, &self.operation)
     }
 
     /// Refuses what could not be written as it is meant.
@@ -204,6 +208,12 @@ impl Proposal {
     fn paths(&self) -> BTreeSet<String> {
         self.files.keys().cloned().collect()
     }
+}
+
+/// Whether a commit's message says that it is of the operation.
+fn names(message: &str, operation: &str) -> bool {
+    let last = message.trim_end().rsplit("\n\n").next().unwrap_or_default();
+    last.lines().any(|line| line.trim_end() == trailer(OPERATION, operation))
 }
 
 /// One line, whatever the value is.

@@ -41,6 +41,8 @@ fn itself() -> Actor {
 struct Wait {
     until: Instant,
     times: u32,
+    /// What was to be done then: with anything else nothing is waited for, such as what somebody decided through another process.
+    next: Move,
 }
 
 /// How soon there is something to do again.
@@ -82,7 +84,8 @@ impl Gitops {
         waits.retain(|id, _| pending.iter().any(|operation| operation.id == *id));
         let mut by_branch: BTreeMap<(String, String), Vec<Operation>> = BTreeMap::new();
         for operation in pending {
-            if waits.get(&operation.id).is_some_and(|wait| Instant::now() < wait.until) {
+            let next = next_move(&operation, Timestamp::now());
+            if waits.get(&operation.id).is_some_and(|wait| wait.next == next && Instant::now() < wait.until) {
                 continue;
             }
             let branch = (operation.plan.repository.clone(), operation.plan.branch.clone());
@@ -97,6 +100,8 @@ impl Gitops {
                 let Some(lease) = held.insert(lease) else { break };
                 let id = operation.id.clone();
                 let came_on = match tokio::time::timeout(LONGEST_STEP, self.step(operation, lease)).await {
+                let next = next_move(&operation, Timestamp::now());
+                let came_on = match tokio::time::timeout(LONGEST_STEP, self.step(operation, &lease)).await {
                     Ok(Ok(came_on)) => came_on,
                     Ok(Err(GitopsError::Delivery(DeliveryError::Store(StoreError::LeaseLost {
                         ..
@@ -119,7 +124,7 @@ impl Gitops {
                     Pace::WaitsAtMost(most) => {
                         let times = waits.get(&id).map_or(0, |wait| wait.times.saturating_add(1));
                         let doubled = SHORTEST_WAIT.saturating_mul(2_u32.saturating_pow(times.min(8)));
-                        waits.insert(id, Wait { until: Instant::now() + doubled.min(most), times });
+                        waits.insert(id, Wait { until: Instant::now() + doubled.min(most), times, next });
                     }
                 }
             }
@@ -182,8 +187,15 @@ impl Gitops {
         operation: &mut Operation,
         now: Timestamp,
     ) -> Result<(), GitopsError> {
-        let planned = self.planned_anew(repository, operation, now).await?;
-        let opened = repository.host.propose(&proposal(repository, operation, &planned)).await?;
+        let opened = match self.planned_anew(repository, operation, now).await {
+            Ok(planned) => repository.host.propose(&proposal(repository, operation, &planned)).await?,
+            // What cannot be planned any more may be what was requested already, by a process that ended before it wrote that down.
+            Err(GitopsError::Refused(why)) => match requested(repository, operation).await? {
+                Some(opened) => opened,
+                None => return Err(GitopsError::Refused(why)),
+            },
+            Err(error) => return Err(error),
+        };
         let problem = opened.warnings.first().cloned();
         operation.pull_request = Some(request(opened));
         operation.turn(OperationStatus::Open, problem, now);
@@ -206,6 +218,12 @@ impl Gitops {
                 operation.turn(OperationStatus::Merged, None, now);
             }
             RequestSeen::Closed => {
+                // It may have been planned anew and merged from there, by a process that ended before it wrote that down.
+                let other = requested(repository, operation).await?.filter(|other| other.head != opened.head);
+                if let Some(other) = other {
+                    operation.pull_request = Some(request(other));
+                    return Ok(());
+                }
                 let problem = "Its request was closed without being merged.".to_owned();
                 operation.turn(OperationStatus::Closed, Some(problem), now);
             }
@@ -228,16 +246,16 @@ impl Gitops {
         operation: &mut Operation,
         now: Timestamp,
     ) -> Result<(), GitopsError> {
-        let Some(mut opened) = operation.pull_request.as_ref().map(opened) else {
+        let Some(opened) = operation.pull_request.as_ref().map(opened) else {
             operation.turn(OperationStatus::Requested, None, now);
             return Ok(());
         };
         if let RequestSeen::Merged(_) | RequestSeen::Closed = repository.host.look(&opened).await? {
             return self.watch(repository, operation, now).await;
         }
-        let head = repository.host.head().await?;
-        if head != opened.base {
-            opened = self.replan(repository, operation, &opened, now).await?;
+        let has_moved = repository.host.head().await? != opened.base;
+        if has_moved {
+            self.replan(repository, operation, &opened, now).await?;
         } else {
             // The files are as they were; how the environments are may not be.
             self.planned_anew(repository, operation, now).await?;
@@ -252,14 +270,21 @@ impl Gitops {
                     .into(),
             ));
         }
+        if has_moved {
+            // Written down before it is merged: whoever goes on after this process looks for the commit that is requested now.
+            return Ok(());
+        }
         match repository.host.merge(&opened).await {
             Ok(merged) => {
                 operation.merged = Some(Merged { commit: merged.commit, at: merged.at });
                 operation.turn(OperationStatus::Merged, None, now);
                 Ok(())
             }
-            // Somebody was quicker: the next step plans it anew.
-            Err(HostError::Moved(_)) => Ok(()),
+            // Somebody was quicker, and the next step plans it anew; or somebody put something on its branch, which they have to see.
+            Err(HostError::Moved(why)) => {
+                operation.turn(operation.status, Some(why), now);
+                Ok(())
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -273,6 +298,9 @@ impl Gitops {
         let closing = operation.closing.clone();
         let why =
             closing.map_or_else(String::new, |closing| format!("{}: {}", closing.by.name, closing.reason));
+        if operation.pull_request.is_none() {
+            operation.pull_request = requested(repository, operation).await?.map(request);
+        }
         if let Some(opened) = operation.pull_request.as_ref().map(opened) {
             // One that was merged a moment ago is not taken back by this.
             if let RequestSeen::Merged(_) = repository.host.look(&opened).await? {
@@ -420,7 +448,8 @@ impl Gitops {
             }
         });
         self.delivery.store.update_operation(after, now, lease, entry.as_ref()).await?;
-        Ok(if before.status == after.status { Pace::WaitsAtMost(LONGEST_WAIT) } else { Pace::CameOn })
+        let is_same = before.status == after.status && before.pull_request == after.pull_request;
+        Ok(if is_same { Pace::WaitsAtMost(LONGEST_WAIT) } else { Pace::CameOn })
     }
 }
 
@@ -442,6 +471,12 @@ fn proposal(repository: &Repository, operation: &Operation, planned: &Planned) -
         },
         trailers: vec![("Requested-by".into(), operation.by.name.clone())],
     }
+}
+
+/// The request that was made of an operation, be it written down or not.
+async fn requested(repository: &Repository, operation: &Operation) -> Result<Option<Opened>, HostError> {
+    let branch = branch(operation.ask.kind(), &operation.id);
+    repository.host.requested(operation.id.as_str(), &branch, &operation.plan.base).await
 }
 
 fn request(opened: Opened) -> PullRequest {

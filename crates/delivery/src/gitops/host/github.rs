@@ -58,9 +58,25 @@ impl Host for GithubHost {
         proposal.check()?;
         let found = self.find(&proposal.branch).await?;
         if let Some(ended) = found.as_ref().filter(|found| found.pull.state() != PullRequestState::Open) {
-            return Ok(ended.opened(proposal, ended.pull.head.sha.clone(), Vec::new()));
+            return Ok(ended.opened(
+                &proposal.branch,
+                &proposal.base,
+                ended.pull.head.sha.clone(),
+                Vec::new(),
+            ));
         }
         self.request(proposal, found).await
+    }
+
+    async fn requested(
+        &self,
+        _operation: &str,
+        branch: &str,
+        base: &str,
+    ) -> Result<Option<Opened>, HostError> {
+        // The branch is named after the operation, and pull requests stay known by it.
+        let found = self.find(branch).await?;
+        Ok(found.map(|found| found.opened(branch, base, found.pull.head.sha.clone(), Vec::new())))
     }
 
     async fn replan(&self, opened: &Opened, proposal: &Proposal) -> Result<Opened, HostError> {
@@ -146,7 +162,7 @@ impl GithubHost {
             None => self.open(proposal).await?,
         };
         let warnings = self.dress(&found, proposal).await?;
-        Ok(found.opened(proposal, head, warnings))
+        Ok(found.opened(&proposal.branch, &proposal.base, head, warnings))
     }
 
     async fn settings(&self) -> Result<Settings, HostError> {

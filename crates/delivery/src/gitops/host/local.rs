@@ -69,6 +69,16 @@ impl Host for LocalHost {
         self.work(move |requests| requests.propose(&proposal)).await
     }
 
+    async fn requested(
+        &self,
+        operation: &str,
+        branch: &str,
+        base: &str,
+    ) -> Result<Option<Opened>, HostError> {
+        let [operation, branch, base] = [operation, branch, base].map(str::to_owned);
+        self.work(move |requests| requests.requested(&operation, &branch, &base)).await
+    }
+
     async fn replan(&self, opened: &Opened, proposal: &Proposal) -> Result<Opened, HostError> {
         proposal.check()?;
         let (opened, proposal) = (opened.clone(), proposal.clone());
@@ -112,21 +122,24 @@ impl Requests {
                 outcome => break outcome?,
             }
         };
-        Ok(Opened {
-            number: None,
-            branch: proposal.branch.clone(),
-            head,
-            base: proposal.base.clone(),
-            link: None,
-            warnings: Vec::new(),
-        })
+        Ok(on_disk(&proposal.branch, head, &proposal.base))
+    }
+
+    fn requested(&self, operation: &str, branch: &str, base: &str) -> Result<Option<Opened>, HostError> {
+        let Some(tip) = self.tip(branch)? else {
+            let merged = self.merged_as(operation, base)?;
+            return Ok(merged.map(|head| on_disk(branch, head, base)));
+        };
+        let info = self.disk.info(&tip.to_string())?;
+        let is_it = super::names(&info.message, operation);
+        Ok(is_it.then(|| on_disk(branch, info.revision, info.parent.as_deref().unwrap_or(base))))
     }
 
     /// Has the proposal's branch hold it, and answers the commit.
     fn hold(&self, proposal: &Proposal) -> Result<String, HostError> {
         let branch = proposal.branch.as_str();
         let Some(tip) = self.tip(branch)? else {
-            if let Some(merged) = self.merged_as(proposal)? {
+            if let Some(merged) = self.merged_as(&proposal.operation, &proposal.base)? {
                 return Ok(merged);
             }
             let commit = self.write(proposal)?;
@@ -150,10 +163,9 @@ impl Requests {
     }
 
     /// The commit of the base branch that the operation was merged with, since it was planned.
-    fn merged_as(&self, proposal: &Proposal) -> Result<Option<String>, HostError> {
-        let line =
-            self.disk.first_parents(&self.disk.head(&self.base)?, Some(&proposal.base), MOST_REVISIONS)?;
-        let merged = line.commits.into_iter().find(|commit| proposal.is_named_by(&commit.message));
+    fn merged_as(&self, operation: &str, base: &str) -> Result<Option<String>, HostError> {
+        let line = self.disk.first_parents(&self.disk.head(&self.base)?, Some(base), MOST_REVISIONS)?;
+        let merged = line.commits.into_iter().find(|commit| super::names(&commit.message, operation));
         Ok(merged.map(|commit| commit.revision))
     }
 
@@ -326,6 +338,18 @@ impl Requests {
         let base =
             base.map_err(|error| self.disk.broken(&format!("the history of its commit {new}"), &error))?;
         Ok(base.is_some_and(|base| base == old))
+    }
+}
+
+/// A request in a repository on disk.
+fn on_disk(branch: &str, head: String, base: &str) -> Opened {
+    Opened {
+        number: None,
+        branch: branch.to_owned(),
+        head,
+        base: base.to_owned(),
+        link: None,
+        warnings: Vec::new(),
     }
 }
 

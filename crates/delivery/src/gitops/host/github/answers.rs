@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Merged, Opened, Proposal};
+use super::{Merged, Opened};
 use crate::git::pulls::Pull;
 
 #[derive(Deserialize)]
@@ -69,12 +69,12 @@ pub(super) struct Found {
 }
 
 impl Found {
-    pub(super) fn opened(&self, proposal: &Proposal, head: String, warnings: Vec<String>) -> Opened {
+    pub(super) fn opened(&self, branch: &str, base: &str, head: String, warnings: Vec<String>) -> Opened {
         Opened {
             number: Some(self.pull.number),
-            branch: proposal.branch.clone(),
+            branch: branch.to_owned(),
             head,
-            base: proposal.base.clone(),
+            base: base.to_owned(),
             link: self.pull.html_url.clone(),
             warnings,
         }
