@@ -2,6 +2,7 @@
 
 /// With an API server, Argo CD and its Image Updater.
 mod cluster;
+mod killed;
 mod world;
 
 use domain::audit::AuditAction;
