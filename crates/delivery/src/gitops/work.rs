@@ -99,9 +99,8 @@ impl Gitops {
                 let lease = self.delivery.store.acquire_lease(&name, holder, Timestamp::now(), LEASE).await?;
                 let Some(lease) = held.insert(lease) else { break };
                 let id = operation.id.clone();
-                let came_on = match tokio::time::timeout(LONGEST_STEP, self.step(operation, lease)).await {
                 let next = next_move(&operation, Timestamp::now());
-                let came_on = match tokio::time::timeout(LONGEST_STEP, self.step(operation, &lease)).await {
+                let came_on = match tokio::time::timeout(LONGEST_STEP, self.step(operation, lease)).await {
                     Ok(Ok(came_on)) => came_on,
                     Ok(Err(GitopsError::Delivery(DeliveryError::Store(StoreError::LeaseLost {
                         ..
