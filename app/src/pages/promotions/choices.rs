@@ -177,7 +177,7 @@ fn services(draft: RwSignal<Draft>, board: Board, turned: RwSignal<u32>) -> AnyV
             <div class="picks-list">{move || list()}</div>
             <div class="acts">
                 {small_button("All", "All services".to_owned(), all(true))}
-                {small_button("None", "No service".to_owned(), all(false))}
+                {small_button("None", "None of the services".to_owned(), all(false))}
             </div>
         </fieldset>
     }

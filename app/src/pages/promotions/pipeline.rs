@@ -151,7 +151,7 @@ fn cell(cell: &Cell<'_>, asking: Asking) -> AnyView {
     let says = desired.as_ref().filter(|desired| Some(*desired) != runs.version.as_ref()).map(|desired| {
         view! { <small>"the repository says " <b>{desired.clone()}</b></small> }
     });
-    let since = runs.since.map(|at| view! { <small class="mut">"since " <Time at /></small> });
+    let since = runs.since.map(|at| view! { <small class="mut"><Time at /></small> });
     let coming = cell.coming().map(coming).collect_view();
     let holds = runs.holds.iter().map(|hold| held(hold, cell, asking)).collect_view();
     view! {

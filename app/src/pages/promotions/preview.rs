@@ -26,7 +26,7 @@ pub(super) fn steps(steps: &[Step]) -> AnyView {
         let text = "The repository says already what was asked for.";
         return view! { <Empty title="Nothing would change" text /> }.into_any();
     }
-    let names = ["Service", "Environment", "What", "Now", "Next", "Where"].map(str::to_owned).to_vec();
+    let names = ["Service", "Now", "Next", "What", "Where"].map(str::to_owned).to_vec();
     grid("What changes", "roomy plan", names, steps.iter().map(cells).collect())
 }
 
@@ -41,11 +41,16 @@ fn cells(step: &Step) -> Vec<AnyView> {
         view! { <small class="mut mono" title=digest.to_owned()>{short}</small> }
     });
     vec![
-        step.place.service.to_string().into_any(),
-        step.place.environment.to_string().into_any(),
-        what.into_any(),
+        view! {
+            <div class="stack">
+                {step.place.service.to_string()}
+                <small class="mut">{joined(&["in ", step.place.environment.as_str()])}</small>
+            </div>
+        }
+        .into_any(),
         value(step.before.as_deref(), "not set"),
         view! { <div class="stack"><b>{value(step.after.as_deref(), "taken away")}</b>{digest}</div> }.into_any(),
+        what.into_any(),
         view! { <div class="stack"><code>{step.path.clone()}</code><small class="mut mono">{step.key.clone()}</small></div> }
             .into_any(),
     ]
