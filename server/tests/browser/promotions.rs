@@ -301,6 +301,11 @@ async fn what_is_frozen_is_resumed_and_what_is_put_back_is_held() {
     more(&tab, "users in dev").await;
     tab.click("button", "Revert users in dev").await;
     tab.find("dialog", "Revert").await;
+    // Nothing ran there before.
+    tab.sees("It cannot be done as things are.").await;
+    assert_eq!(refusal(&tab, "Revert").await.as_deref(), Some("There is no plan."));
+    let refused = tab.log().await;
+    assert!(refused.iter().all(|line| line.contains("/api/gitops/plan")), "{refused:#?}");
     tab.type_into("textbox", "Tag of users", "1.4.9").await;
     tab.sees("updater kept").await;
     tab.wait("the plan of that tag", async || tab.text().await.contains("1.4.9")).await;
@@ -311,6 +316,10 @@ async fn what_is_frozen_is_resumed_and_what_is_put_back_is_held() {
     merges(&tab).await;
     assert!(repository.file("charts/users/.argocd-source-users-dev.yaml").contains("1.4.9"));
     assert!(repository.file(path).contains("users.ignore-tags"));
+    tab.wait("the repository is read anew", async || {
+        tab.get("/api/gitops/board").await.to_string().contains(r#""desired":"1.4.9""#)
+    })
+    .await;
     opens(&tab, &console).await;
     tab.sees("because: it loses orders").await;
     let users = tab.find("row", "users").await.text().await.expect("text");

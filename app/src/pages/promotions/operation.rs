@@ -56,7 +56,9 @@ pub(super) fn page(id: String) -> AnyView {
 fn content(view: &OperationView) -> AnyView {
     let operation = &view.operation;
     let plan = &operation.plan;
-    let problem = operation.problem.clone().map(|problem| {
+    // Who closed it and why stands among the steps.
+    let problem = operation.problem.clone().filter(|_| operation.closing.is_none());
+    let problem = problem.map(|problem| {
         let (tone, title) = if operation.status.is_open() {
             (Tone::Warn, "It does not go on.")
         } else if operation.status.is_merged() {

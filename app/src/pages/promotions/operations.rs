@@ -81,7 +81,9 @@ fn outcome(operation: &Operation) -> AnyView {
         joined(&["in effect ", &format::duration(seconds), " after the merge"])
     });
     let took = took.map(|took| view! { <small class="mut">{took}</small> });
-    let problem = operation.problem.clone().map(|problem| view! { <small>{problem}</small> });
+    // Who closed it and why is told below.
+    let problem = operation.problem.clone().filter(|_| operation.closing.is_none());
+    let problem = problem.map(|problem| view! { <small>{problem}</small> });
     let closing = operation.closing.as_ref().map(|closing| {
         view! { <small class="mut">{joined(&["by ", &closing.by.name, ": ", &closing.reason])}</small> }
     });
