@@ -18,13 +18,24 @@ pub(crate) struct Analysis {
 
 impl Analysis {
     pub(crate) fn of(engine: &mut Engine, query: &Query) -> Analysis {
-        let modules = engine.get_modules().clone();
+        let mut modules = engine.get_modules().clone();
+        // Rules about promotions are asked by themselves, with an input of their own.
+        modules.retain(|module| !is_about_promotions(module));
         let reachable = reachable_modules(&modules, query);
         Analysis {
             unsupported: unsupported_read(&modules, query),
             rules: reachable.iter().flat_map(|&position| rules_of(&modules[position], query)).collect(),
         }
     }
+}
+
+/// Whether a module is of the package that judges promotions, or tests it.
+fn is_about_promotions(module: &Module) -> bool {
+    let package = path_of(&module.package.refr).unwrap_or_default();
+    matches!(
+        package.iter().map(String::as_str).collect::<Vec<_>>()[..],
+        ["tollgate", "promotion" | "promotion_test"]
+    )
 }
 
 /// The annotated rules of a file; without annotations, the rule that is asked stands for the file that defines it.

@@ -379,7 +379,7 @@ impl Gitops {
             repository: repository.config.name.clone(),
             branch: repository.config.branch.clone(),
             base,
-            fingerprint: fingerprint(&steps),
+            fingerprint: fingerprint(&steps, &diffs),
             steps,
             files: diffs,
             brought: moved,

@@ -349,8 +349,8 @@ impl Snapshot {
     }
 }
 
-/// SHA-256 of what is written where.
-pub(super) fn fingerprint(steps: &[Step]) -> String {
+/// SHA-256 of what is written where: of the steps, and of every line that changes. Lines around them are others'.
+pub(super) fn fingerprint(steps: &[Step], files: &[FileDiff]) -> String {
     let mut hash = Sha256::new();
     for Step { place, kind, path, key, before, after, restores: _, digest_before: _, digest: _ } in steps {
         let kind = match kind {
@@ -367,17 +367,44 @@ pub(super) fn fingerprint(steps: &[Step]) -> String {
             before.as_deref(),
             after.as_deref(),
         ];
-        for text in texts {
-            // With its length before it, so that no two lists of texts read the same.
-            hash.update(text.map_or(u64::MAX, |text| text.len() as u64).to_be_bytes());
-            hash.update(text.unwrap_or_default());
-        }
+        texts.into_iter().for_each(|text| add(&mut hash, text));
+    }
+    for FileDiff { path, diff } in files {
+        add(&mut hash, Some(path));
+        let changed = diff.lines().filter(|line| line.starts_with(['+', '-']));
+        changed.for_each(|line| add(&mut hash, Some(line)));
     }
     hex::encode(hash.finalize())
+}
+
+/// Adds a text with its length before it, so that no two lists of texts read the same.
+fn add(hash: &mut Sha256, text: Option<&str>) {
+    hash.update(text.map_or(u64::MAX, |text| text.len() as u64).to_be_bytes());
+    hash.update(text.unwrap_or_default());
 }
 
 /// What a change looks like, in the unified format without the names of the file.
 fn unified(before: &[u8], after: &str) -> String {
     let before = String::from_utf8_lossy(before);
     TextDiff::from_lines(before.as_ref(), after).unified_diff().context_radius(CONTEXT).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn diff(text: &str) -> FileDiff {
+        FileDiff { path: "values.yaml".into(), diff: text.into() }
+    }
+
+    #[test]
+    fn a_fingerprint_is_of_what_changes_and_of_nothing_around_it() {
+        let of = |text: &str| fingerprint(&[], &[diff(text)]);
+        let one = of("@@ -1,3 +1,3 @@\n a: 1\n-tag: x\n+tag: y\n");
+        assert_eq!(one, of("@@ -9,3 +9,3 @@\n b: 2\n-tag: x\n+tag: y\n"), "others' lines moved it");
+        assert_ne!(one, of("@@ -1,3 +1,3 @@\n a: 1\n-tag: x\n+tag: z\n"));
+        assert_ne!(one, of("@@ -1,3 +1,3 @@\n a: 1\n-tag: w\n+tag: y\n"));
+        assert_ne!(one, of("@@ -1,3 +1,4 @@\n a: 1\n-tag: x\n+tag: y\n+more: 1\n"));
+        assert_eq!(one.len(), 64);
+    }
 }

@@ -28,6 +28,8 @@ const LONGEST_STEP: Duration = Duration::from_secs(45);
 /// How long to wait after a step that failed, or that found nothing new: twice as long each time, between these.
 const SHORTEST_WAIT: Duration = Duration::from_secs(2);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// How long to wait at most for what was merged long ago.
+const LONGEST_LOOK: Duration = Duration::from_secs(600);
 /// Who does what nobody asked for at the moment.
 const SELF: &str = "tollgate";
 
@@ -175,6 +177,10 @@ impl Gitops {
                 (Pace::WaitsAtMost(_), Move::Watch, RepositoryAt::Github(_)) => {
                     Pace::WaitsAtMost(repository.config.poll)
                 }
+                (Pace::WaitsAtMost(_), Move::Prove, _) => Pace::WaitsAtMost(look_after(
+                    operation.merged.as_ref().map_or(now, |merged| merged.at),
+                    now,
+                )),
                 (pace, ..) => pace,
             }
         })
@@ -452,6 +458,13 @@ impl Gitops {
     }
 }
 
+/// How long to wait at most until it is looked again whether something that was merged is in effect: the longer the longer ago that is.
+/// What has not come into effect in a day will not within seconds, and what nobody can see never does.
+fn look_after(merged: Timestamp, now: Timestamp) -> Duration {
+    let ago = now.duration_since(merged).unsigned_abs();
+    (ago / 100).clamp(LONGEST_WAIT, LONGEST_LOOK)
+}
+
 fn proposal(repository: &Repository, operation: &Operation, planned: &Planned) -> Proposal {
     let config = &repository.config;
     Proposal {
@@ -486,4 +499,17 @@ fn request(opened: Opened) -> PullRequest {
 fn opened(request: &PullRequest) -> Opened {
     let PullRequest { number, branch, head, base, link } = request.clone();
     Opened { number, branch, head, base, link, warnings: Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_merged_long_ago_is_looked_at_seldom() {
+        let now = Timestamp::from_second(1_795_255_200).unwrap();
+        let ago = |seconds: i64| look_after(now - SignedDuration::from_secs(seconds), now).as_secs();
+        assert_eq!([0, 400, 3_600, 86_400, 30 * 86_400].map(ago), [5, 5, 36, 600, 600]);
+        assert_eq!(ago(-10), 5, "by another clock");
+    }
 }

@@ -35,6 +35,7 @@ async fn the_first_schema_is_brought_up_to_date(database: &Database) {
              DROP TABLE device_logins; DROP TABLE persons; ALTER TABLE changes DROP COLUMN address;
              DROP TABLE facts; DROP TABLE delivery_changes; DROP TABLE delivery_standings;
              DROP TABLE delivery_readers; DROP TABLE delivery_sightings; DROP TABLE delivery_image_names;
+             DROP TABLE gitops_operations; DROP TABLE gitops_decisions;
              DELETE FROM counters WHERE name = 'fact';
              DELETE FROM schema_versions WHERE version > 1",
         )
