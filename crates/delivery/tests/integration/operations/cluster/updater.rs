@@ -94,7 +94,8 @@ impl Updater {
                 return true;
             }
             let said = String::from_utf8_lossy(&pushed.stderr);
-            assert!(said.contains("fetch first") || said.contains("cannot lock ref"), "{said}");
+            // Somebody was quicker: once more from where they are.
+            assert!(said.contains("[rejected]") || said.contains("cannot lock ref"), "{said}");
         }
     }
 }
